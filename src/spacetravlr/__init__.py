@@ -1,0 +1,1 @@
+"""SpaceTravLR for Python."""
