@@ -42,7 +42,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class GeneClaimed:
-    """This process has taken a target."""
+    """A target has been taken by the process that reports it."""
 
     gene: str
 

@@ -1,1 +1,7 @@
-"""Tissue."""
+"""A checked, read-only view of one spatial sample: expression, names, coordinates, clusters."""
+
+from spacetravlr.tissue.clusters import CELL_TYPE_NAMES, Clusters
+from spacetravlr.tissue.matrix import ExpressionMatrix
+from spacetravlr.tissue.tissue import Tissue
+
+__all__ = ["CELL_TYPE_NAMES", "Clusters", "ExpressionMatrix", "Tissue"]

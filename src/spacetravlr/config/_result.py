@@ -1,0 +1,95 @@
+"""Which settings can change a trained result, so that a run directory never mixes two kinds of result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from spacetravlr.config._keys import settings
+
+if TYPE_CHECKING:
+    from spacetravlr.config._model import RunConfig
+
+_NEVER = frozenset(
+    {
+        # where things are, and how the work is shared out: the numbers are the same
+        "data.adata_path",
+        "execution.n_parallel",
+        "execution.output_dir",
+        "execution.stale_lock_secs",
+        "execution.device",
+        "execution.write_minimal_repro_h5ad",
+        "model_export.save_cnn_weights",
+        "model_export.compressed_npz",
+        "model_export.output_subdir",
+        # they choose which targets exist, not what a target's coefficients are
+        "training.genes",
+        "training.max_genes",
+        # read by perturbation only
+        "data.perturb_obs_subset_file",
+        "perturbation.profile",
+        "perturbation.n_propagation",
+        "perturbation.beta_scale_factor",
+        "perturbation.beta_cap",
+        "perturbation.min_bound",
+        "perturbation.max_bound",
+        "perturbation.cells_csv",
+        "perturbation.cells_csv_column",
+        # kept for old files, without effect
+        "training.seed_only",
+    }
+)
+_KERNEL = (
+    "spatial.radius",
+    "spatial.contact_distance",
+    "spatial.weighted_ligand_scale_factor",
+    "spatial.kernel",
+    "spatial.signal_tol",
+    "perturbation.ligand_grid_factor",
+    "grn.max_ligands",
+)
+_CNN = (
+    "training.epochs",
+    "training.learning_rate",
+    "spatial.spatial_dim",
+    *(setting.key for setting in settings() if setting.section == "cnn"),
+)
+_HYBRID = tuple(setting.key for setting in settings() if setting.section == "training.hybrid")
+
+
+def _rules(config: RunConfig) -> Iterator[tuple[bool, tuple[str, ...], str]]:
+    """Yield, for a resolved configuration: condition, keys without effect under it, the condition in words."""
+    lasso, grn, training = config.lasso, config.grn, config.training
+    cv = lasso.select == "cv"
+    folds = cv or training.held_out
+    # the optimum does not depend on how it is reached
+    yield lasso.solver == "cd", ("lasso.n_iter", "lasso.tol"), '[lasso].solver = "cd" goes to the optimum'
+    fixed_only = ("lasso.l1_reg", "lasso.group_reg", "lasso.ridge", "training.held_out")
+    # the penalties come from the path, and the held-out R2 from the choice among them
+    yield cv, fixed_only, '[lasso].select = "cv" chooses the penalties on held-out cells'
+    yield not cv, ("lasso.n_bootstraps", "lasso.beta_export"), '[lasso].select = "fixed" has no bootstraps'
+    yield not folds, ("lasso.n_folds",), "no held-out R2 is computed"
+    # only folds, bootstraps, permutations and the CNN draw random numbers
+    yield not folds and training.mode == "seed", ("execution.random_seed",), "nothing random is computed"
+    yield training.mode == "seed", _CNN, '[training].mode = "seed" has no CNN'
+    yield training.mode != "hybrid", _HYBRID, '[training].mode is not "hybrid"'
+    yield not grn.use_tf_modulators, ("grn.tf_priors_feather",), "[grn].use_tf_modulators is false"
+    yield not grn.use_lr_modulators, ("grn.extra_lr", "grn.extra_lr_file"), "[grn].use_lr_modulators is false"
+    yield not grn.use_tfl_modulators, ("grn.tf_ligand_cutoff",), "[grn].use_tfl_modulators is false"
+    # without ligand terms nothing is received
+    yield not (grn.use_lr_modulators or grn.use_tfl_modulators), _KERNEL, "no modulator uses a received ligand"
+    # an explicit grid factor names the method, so no tolerance is asked for
+    named = config.perturbation.ligand_grid_factor is not None
+    yield named, ("spatial.signal_tol",), "[perturbation].ligand_grid_factor is set"
+
+
+def without_effect(config: RunConfig) -> dict[str, str]:
+    """Return the training settings that have no effect in a resolved configuration, each with the reason."""
+    return {key: reason for holds, keys, reason in _rules(config) if holds for key in keys}
+
+
+def result_settings(config: RunConfig) -> dict[str, object]:
+    """Return the settings of a resolved configuration that can change a trained result, by full key."""
+    inert = without_effect(config)
+    flat = config.flat()
+    return {setting.key: flat[setting.key] for setting in settings() if setting.key not in _NEVER | inert.keys()}

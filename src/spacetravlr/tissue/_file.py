@@ -1,0 +1,91 @@
+"""The parts of an h5ad file that a tissue needs, read without touching its matrices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spacetravlr.errors import InputError, listing, nearest
+
+if TYPE_CHECKING:
+    import h5py
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class SampleFile:
+    """An open h5ad with its tables."""
+
+    handle: h5py.File
+    obs: pd.DataFrame
+    genes: tuple[str, ...]
+
+    def layer_node(self, layer: str) -> Any:
+        """Return the stored matrix of a layer; `X` names the main one."""
+        layers = self.handle.get("layers")
+        names = list(layers.keys()) if layers is not None else []
+        return pick_layer(layer, names, lambda name: layers[name], self.handle.get("X"))
+
+    def obsm(self, key: str) -> Any:
+        """Return one obsm entry in memory."""
+        from anndata.io import read_elem
+
+        return read_elem(self.handle["obsm"][key])
+
+    def obsm_keys(self) -> list[str]:
+        """Return the names of the obsm entries."""
+        return list(self.handle["obsm"].keys()) if "obsm" in self.handle else []
+
+
+def pick_layer(layer: str, names: list[str], named: Any, main: Any) -> Any:
+    """Return a layer by name, or raise with the names that exist."""
+    if layer in {"", "X"}:
+        if main is None:
+            raise InputError(f"the file has no X matrix. Layers: {listing(names)}")
+        return main
+    if layer in names:
+        return named(layer)
+    close = nearest(layer, [*names, "X"])
+    hint = f"; did you mean {close!r}?" if close else "; choose one with [data].layer, 'X' names the main matrix."
+    raise InputError(f"layer {layer!r} is not in the file{hint} Layers: {listing(names)}")
+
+
+def open_sample(path: Path) -> SampleFile:
+    """Open an h5ad file for reading.
+
+    Raises
+    ------
+    InputError
+        If it does not exist, is not HDF5, is damaged, or has no obs and var tables.
+    """
+    import h5py
+    from anndata.io import read_elem
+
+    if not path.exists():
+        raise InputError(f"no such file: {path}")
+    if path.is_dir():
+        raise InputError(f"{path} is a directory; an .h5ad file is needed")
+    try:
+        handle = h5py.File(path, "r")
+    except PermissionError as error:
+        raise InputError(f"{path} cannot be read: permission denied") from error
+    except OSError as error:
+        reason = "damaged or incomplete (truncated copy or download?)" if _has_signature(path) else "not an h5ad file"
+        raise InputError(f"{path} is {reason}") from error
+    if "obs" not in handle or "var" not in handle:
+        raise InputError(f"{path} is HDF5 but not an h5ad: it has no obs and var tables")
+    try:
+        obs, var = read_elem(handle["obs"]), read_elem(handle["var"])
+    except Exception as error:
+        # anndata raises many unrelated classes on damaged or foreign tables; all mean the same to the reader
+        raise InputError(
+            f"{path}: its obs or var table cannot be read ({type(error).__name__}); is the file complete?"
+        ) from error
+    obs.index = obs.index.astype(str)
+    return SampleFile(handle, obs, tuple(var.index.astype(str)))
+
+
+def _has_signature(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(8) == b"\x89HDF\r\n\x1a\n"

@@ -1,0 +1,246 @@
+"""What settings imply, which contradict each other, and which can change a result."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spacetravlr.config import RunConfig, describe
+from spacetravlr.config import settings as all_settings
+from spacetravlr.errors import ConfigError
+
+
+def decided(**lasso):
+    config = RunConfig(lasso=lasso).resolved()
+    return config.lasso.select, config.lasso.penalty, config.training.score_on
+
+
+def test_the_default_is_cross_validated_elastic_net_scored_out_of_sample():
+    assert decided() == ("cv", "enet", "held_out")
+    assert RunConfig().implied() == ()
+    assert RunConfig().resolved().training.held_out is False
+
+
+@pytest.mark.parametrize(
+    "given_", [{"l1_reg": 0.01}, {"group_reg": 0.01}, {"l1_reg": 1e-5}, {"solver": "fista"}, {"select": "fixed"}]
+)
+def test_fixed_penalties(given_):
+    assert decided(**given_) == ("fixed", "sgl", "in_sample")
+
+
+def test_cross_validation_by_name_wins_over_given_penalties():
+    assert decided(l1_reg=0.01, group_reg=0.02, select="cv") == ("cv", "enet", "held_out")
+    assert decided(select="cv", penalty="sgl") == ("cv", "sgl", "held_out")
+    assert decided(penalty="lasso") == ("cv", "lasso", "held_out")
+
+
+def test_ridge_alone_does_not_mean_fixed():
+    assert decided(ridge=0.3)[0] == "cv"
+
+
+def reference(lasso):
+    """The rules of the design, case by case: (select, penalty), or None for a contradiction."""
+    fixed = lasso.get("select") == "fixed"
+    cv = lasso.get("select") == "cv"
+    if "select" not in lasso:
+        fixed = lasso.get("solver") == "fista" or "l1_reg" in lasso or "group_reg" in lasso
+        cv = not fixed
+    if cv and lasso.get("solver") == "fista":
+        return None
+    if fixed and lasso.get("penalty", "sgl") != "sgl":
+        return None
+    return ("cv", lasso.get("penalty", "enet")) if cv else ("fixed", "sgl")
+
+
+def test_all_combinations_follow_the_rules():
+    seen = set()
+    for solver, select, penalty, l1, group in itertools.product(
+        (None, "cd", "fista"), (None, "cv", "fixed"), (None, "enet", "lasso", "sgl"), (None, 0.5), (None, 0.5)
+    ):
+        words = {"solver": solver, "select": select, "penalty": penalty, "l1_reg": l1, "group_reg": group}
+        lasso = {name: value for name, value in words.items() if value is not None}
+        expected = reference(lasso)
+        config = RunConfig(lasso=lasso)
+        if expected is None:
+            for call in (config.resolved, config.implied, config.to_toml, config.result_settings):
+                with pytest.raises(ConfigError, match=r"cannot be combined with"):
+                    call()
+        else:
+            resolved = config.resolved()
+            assert (resolved.lasso.select, resolved.lasso.penalty) == expected
+            assert resolved.resolved() == resolved
+            # a written file never leaves the choice open
+            assert RunConfig.from_toml(config.to_toml()).resolved() == resolved
+            assert f'select = "{expected[0]}"' in config.to_toml()
+        seen.add(expected)
+    assert len(seen) == 5
+
+
+@pytest.mark.parametrize(
+    ("lasso", "message"),
+    [
+        (
+            {"solver": "fista", "select": "cv"},
+            '[lasso].solver = "fista" has fixed penalties and cannot be combined with [lasso].select = "cv": '
+            'use select = "fixed", or solver = "cd"',
+        ),
+        (
+            {"select": "fixed", "penalty": "enet"},
+            '[lasso].penalty = "enet" cannot be combined with [lasso].select = "fixed": '
+            'use penalty = "sgl", or select = "cv"',
+        ),
+        (
+            {"l1_reg": 1, "group_reg": 1, "penalty": "lasso"},
+            '[lasso].penalty = "lasso" cannot be combined with [lasso].l1_reg and [lasso].group_reg, '
+            'which means select = "fixed": use penalty = "sgl", or select = "cv"',
+        ),
+        (
+            {"solver": "fista", "penalty": "enet"},
+            '[lasso].penalty = "enet" cannot be combined with [lasso].solver = "fista", which means '
+            'select = "fixed": use penalty = "sgl"',
+        ),
+        (
+            {"select": "fixed", "beta_export": "mean"},
+            '[lasso].beta_export = "mean" needs bootstraps, which only [lasso].select = "cv" has',
+        ),
+        (
+            {"n_bootstraps": 0, "beta_export": "mean"},
+            '[lasso].beta_export = "mean" needs [lasso].n_bootstraps of at least 1',
+        ),
+    ],
+)
+def test_contradictions_of_the_regression(lasso, message):
+    with pytest.raises(ConfigError) as caught:
+        RunConfig(lasso=lasso).resolved()
+    assert str(caught.value) == message
+
+
+def test_other_contradictions():
+    off = {"use_tf_modulators": False, "use_lr_modulators": False, "use_tfl_modulators": False}
+    with pytest.raises(ConfigError, match=r"^\[grn\] switches off all modulators: set one of use_tf_modulators"):
+        RunConfig(grn=off).resolved()
+    RunConfig(grn=off | {"extra_modulators": ["Pax5"]}).resolved()
+    RunConfig(grn=off | {"extra_modulators_file": "genes.txt"}).resolved()
+    with pytest.raises(ConfigError, match=r"^\[execution\].write_minimal_repro_h5ad cannot be combined with"):
+        RunConfig(execution={"write_minimal_repro_h5ad": True}, data={"condition": "age"}).resolved()
+    with pytest.raises(
+        ConfigError, match=r"^\[perturbation\].min_bound = 2.0 is above \[perturbation\].max_bound = 1.0$"
+    ):
+        RunConfig(perturbation={"min_bound": 2, "max_bound": 1}).resolved()
+    RunConfig(perturbation={"min_bound": 1, "max_bound": 1}).resolved()
+
+
+def test_held_out_scores_with_fixed_penalties_are_computed():
+    config = RunConfig(lasso={"select": "fixed", "l1_reg": 1}, training={"score_on": "held_out"})
+    assert config.resolved().training.held_out is True
+    assert config.implied() == ('[training].score_on = "held_out" means [training].held_out = true',)
+    assert RunConfig(training={"score_on": "in_sample"}).resolved().training.score_on == "in_sample"
+
+
+def test_notices_of_implied_settings():
+    assert RunConfig(lasso={"l1_reg": 0.1}).implied() == (
+        '[lasso].l1_reg without [lasso].select means fixed penalties, select = "fixed"; '
+        'set [lasso].select = "cv" to have them chosen on held-out cells',
+    )
+    assert RunConfig(lasso={"solver": "fista"}).implied() == (
+        '[lasso].solver = "fista" without [lasso].select means fixed penalties, select = "fixed"',
+    )
+    assert RunConfig(lasso={"solver": "fista", "select": "fixed"}).implied() == ()
+
+
+def test_tiny_penalties_with_a_converged_solver_warn():
+    tiny = (
+        "[lasso].l1_reg + group_reg = 2e-05 overfits with a converged solver (penalties act on standardised columns): "
+        'use [lasso].select = "cv", or solver = "fista" for the README\'s early stop'
+    )
+    assert RunConfig(lasso={"select": "fixed"}).implied() == (tiny,)
+    assert RunConfig(lasso={"select": "fixed", "l1_reg": 5e-4, "group_reg": 5e-4}).implied() == ()
+    assert RunConfig(lasso={"select": "fixed", "l1_reg": 5e-4, "group_reg": 4e-4}).implied() != ()
+    assert RunConfig(lasso={"select": "cv"}).implied() == ()
+
+
+def test_an_explicit_grid_factor_is_pointed_out():
+    assert RunConfig(perturbation={"ligand_grid_factor": 0.5}).implied() == (
+        "[perturbation].ligand_grid_factor = 0.5 means a grid of 0.5 radii for received ligands, in training too; "
+        "unset it to meet [spatial].signal_tol",
+    )
+    assert "means the exact sum" in RunConfig(perturbation={"ligand_grid_factor": 0}).implied()[0]
+
+
+NEVER = {
+    "data.adata_path", "data.perturb_obs_subset_file", "training.seed_only", "training.genes", "training.max_genes",
+    "execution.n_parallel", "execution.output_dir", "execution.stale_lock_secs", "execution.device",
+    "execution.write_minimal_repro_h5ad", "model_export.save_cnn_weights", "model_export.compressed_npz",
+    "model_export.output_subdir", "perturbation.profile", "perturbation.n_propagation",
+    "perturbation.beta_scale_factor", "perturbation.beta_cap", "perturbation.min_bound", "perturbation.max_bound",
+    "perturbation.cells_csv", "perturbation.cells_csv_column",
+}  # fmt: skip
+CNN = {setting.key for setting in all_settings() if setting.section == "cnn"} | {
+    "training.epochs", "training.learning_rate", "spatial.spatial_dim",
+}  # fmt: skip
+HYBRID = {setting.key for setting in all_settings() if setting.section == "training.hybrid"}
+FISTA = {"lasso.n_iter", "lasso.tol"}
+FIXED = {"lasso.l1_reg", "lasso.group_reg", "lasso.ridge", "training.held_out"}
+BOOT = {"lasso.n_bootstraps", "lasso.beta_export"}
+EVERY = {setting.key for setting in all_settings()}
+
+
+@pytest.mark.parametrize(
+    ("values", "left_out"),
+    [
+        ({}, FISTA | FIXED | CNN | HYBRID),
+        ({"mode": "full"}, FISTA | FIXED | HYBRID),
+        ({"mode": "hybrid"}, FISTA | FIXED),
+        ({"select": "fixed"}, FISTA | BOOT | CNN | HYBRID | {"lasso.n_folds", "execution.random_seed"}),
+        ({"select": "fixed", "held_out": True}, FISTA | BOOT | CNN | HYBRID),
+        ({"select": "fixed", "score_on": "held_out"}, FISTA | BOOT | CNN | HYBRID),
+        ({"select": "fixed", "mode": "full"}, FISTA | BOOT | HYBRID | {"lasso.n_folds"}),
+        ({"solver": "fista"}, BOOT | CNN | HYBRID | {"lasso.n_folds", "execution.random_seed"}),
+        ({"ligand_grid_factor": 0.5, "mode": "hybrid"}, FISTA | FIXED | {"spatial.signal_tol"}),
+        ({"use_tf_modulators": False, "mode": "hybrid"}, FISTA | FIXED | {"grn.tf_priors_feather"}),
+        ({"use_lr_modulators": False, "mode": "hybrid"}, FISTA | FIXED | {"grn.extra_lr", "grn.extra_lr_file"}),
+        ({"use_tfl_modulators": False, "mode": "hybrid"}, FISTA | FIXED | {"grn.tf_ligand_cutoff"}),
+        (
+            {"use_tfl_modulators": False, "use_lr_modulators": False, "mode": "hybrid"},
+            FISTA | FIXED | {
+                "grn.tf_ligand_cutoff", "grn.extra_lr", "grn.extra_lr_file", "grn.max_ligands", "spatial.radius",
+                "spatial.contact_distance", "spatial.weighted_ligand_scale_factor", "spatial.kernel",
+                "spatial.signal_tol", "perturbation.ligand_grid_factor",
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_result_settings_leave_out_what_has_no_effect(values, left_out):
+    config = RunConfig.from_flat(values)
+    result = config.result_settings()
+    assert set(result) == EVERY - NEVER - left_out
+    flat = config.resolved().flat()
+    assert all(result[key] == flat[key] for key in result)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_result_settings_are_blind_to_what_they_leave_out_and_survive_json(data):
+    base = RunConfig.from_flat(
+        {
+            "training.mode": data.draw(st.sampled_from(["seed", "full", "hybrid"])),
+            "lasso.select": data.draw(st.sampled_from(["cv", "fixed"])),
+            "data.condition": data.draw(st.sampled_from(["", "age"])),
+        }
+    )
+    result = base.result_settings()
+    assert json.loads(json.dumps(result)) == result
+    other = {"number": 0.125, "integer": 8, "text": "t", "path": "p", "list": ["g"]}
+    free = sorted(EVERY - set(result) - {"execution.write_minimal_repro_h5ad", "lasso.beta_export"})
+    changes = {}
+    for key in data.draw(st.lists(st.sampled_from(free), unique=True)):
+        setting = describe(key)
+        value = other.get(setting.kind, not setting.default if setting.kind == "flag" else setting.choices[-1:])
+        changes[key] = value[0] if setting.kind == "choice" else value
+    assert base.replace(changes).result_settings() == result
+    change = {"spatial.radius": 77.0, "data.layer": "raw", "lasso.penalty": "sgl"}
+    assert base.replace(change).result_settings() != result
