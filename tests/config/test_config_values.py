@@ -53,7 +53,7 @@ V1_DEFAULTS = {
         "mode": "seed",
         "epochs": 10,
         "learning_rate": 1e-3,
-        "score_threshold": 0.2,
+        "score_threshold": 0.1,
         "genes": None,
         "max_genes": None,
     },

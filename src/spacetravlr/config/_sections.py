@@ -154,7 +154,7 @@ class TrainingSettings(Section):
     seed_only: bool = Field(default=True, description="Accepted for old files; has no effect.")
     epochs: int = Field(default=10, ge=0, description="CNN epochs per target and cluster; 0 trains no CNN.")
     learning_rate: float = Field(default=1e-3, gt=0, description="Adam step size of the CNN.")
-    score_threshold: float = Field(default=0.2, description="R2 below which a cluster's coefficients are set to zero.")
+    score_threshold: float = Field(default=0.1, description="R2 below which a cluster's coefficients are set to zero.")
     score_on: OptionalScoreOn = Field(
         default=None,
         description="R2 the threshold acts on. Unset: held_out with select cv, in_sample with fixed.",

@@ -1,0 +1,53 @@
+"""Betadata as Arrow IPC files, written under a temporary name and renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from spacetravlr.betas._columns import CELL_ID, CLUSTER_ID, INTERCEPT, PREFIX
+from spacetravlr.betas.table import Betas
+from spacetravlr.errors import InputError, RunDirectoryError
+
+
+def write_betas(betas: Betas, path: Path) -> None:
+    """Write a table; see `Betas.write`."""
+    kept = betas.nonzero()
+    if not kept.modulators:
+        raise InputError(f"betas of {betas.target}: no coefficient other than 0, so there is no table to write")
+    ids = pa.array(kept.row_labels, type=pa.utf8())
+    # Arrow wants columns; one transposed copy is cheaper than a strided copy per column
+    columns = np.ascontiguousarray(kept.values.T, dtype=np.float64)
+    fields = {CELL_ID if kept.by == "cell" else CLUSTER_ID: ids}
+    if kept.intercept.any():
+        fields[INTERCEPT] = pa.array(kept.intercept)
+    fields |= {PREFIX + name: pa.array(column) for name, column in zip(kept.modulators, columns, strict=True)}
+    _write_whole(path, _serialise(pa.record_batch(list(fields.values()), names=list(fields))))
+
+
+def _serialise(batch: pa.RecordBatch) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+    with pa.ipc.new_file(sink, batch.schema, options=options) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue()
+
+
+def _write_whole(path: Path, content: pa.Buffer) -> None:
+    # the name must not end like a betadata file, and must differ between threads, processes and hosts
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        raise RunDirectoryError(
+            f"{path}: cannot be written ({error.strerror or error}); check that the directory exists, "
+            "may be written to and has space"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,5 @@
+"""Tools: training."""
+
+from spacetravlr.training import train
+
+__all__ = ["train"]

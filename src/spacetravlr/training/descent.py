@@ -1,0 +1,181 @@
+"""`solver = "cd"`: converged fits on standardised columns, at chosen or given penalties."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spacetravlr.regression import (
+    KKT,
+    Choice,
+    ClusterFits,
+    ClusterGram,
+    ColumnSets,
+    Path,
+    Responses,
+    block_weights,
+    bootstrap_cluster,
+    choose_gram,
+    choose_penalty,
+    fit_cluster,
+)
+from spacetravlr.training.fits import TargetFit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from spacetravlr.training.plan import Plan
+
+GRAM_BUDGET = 4 << 30
+"""Bytes that the Gram matrices of all clusters may take together."""
+N_GROUPS = 4
+
+
+class CoordinateDescent:
+    """Fits blocks of targets from moments that all of them share.
+
+    Parameters
+    ----------
+    plan
+        The shared part; its designs are standardised and their Gram matrices built here, once.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        lasso = plan.config.lasso
+        self.held_out = lasso.select == "cv" or plan.config.training.held_out
+        n_folds = len(np.unique(plan.folds)) if self.held_out else 0
+        sizes = [len(rows) for rows in plan.rows]
+        use = choose_gram(sizes, len(plan.catalogue), n_folds, GRAM_BUDGET)
+        self.grams = [
+            ClusterGram(plan.design(c), plan.folds[rows] if self.held_out else None, use_gram=use[c])
+            for c, rows in enumerate(plan.rows)
+        ]
+        if lasso.select == "cv":
+            self.path = Path(lasso.penalty or "enet")
+        else:
+            self.path = Path.fixed(l1=lasso.l1_reg, group=lasso.group_reg, ridge=lasso.ridge)
+
+    def fit(self, targets: Sequence[str], wanted: Sequence[bool]) -> list[TargetFit | None]:
+        """Fit the wanted targets of a block in all clusters."""
+        plan = self.plan
+        live = np.array(wanted, dtype=np.bool_)
+        raw = [plan.responses(targets, c) for c in range(len(plan.rows))]
+        responses = [gram.responses(Y) for gram, Y in zip(self.grams, raw, strict=True)]
+        sets = self._column_sets(targets)
+        choice = None
+        penalty = np.ones(len(targets))
+        if self.held_out:
+            choice = choose_penalty(self.grams, responses, sets, path=self.path, live=live)
+            if plan.config.lasso.select == "cv":
+                live &= choice.index >= 0
+                penalty = np.where(choice.index >= 0, choice.chosen, 1.0)
+        out = [
+            TargetFit.empty(plan.modulators[t], len(plan.rows)) if w else None
+            for t, w in zip(targets, wanted, strict=True)
+        ]
+        for c in range(len(plan.rows)):
+            self._fit_cluster(c, out, live, penalty, (raw[c], responses[c], sets[c]))
+        for t, fit in enumerate(out):
+            if fit is not None and choice is not None:
+                self._add_choice(fit, choice, t)
+        return out
+
+    def _column_sets(self, targets: Sequence[str]) -> list[ColumnSets]:
+        plan = self.plan
+        modulators = [plan.modulators[target] for target in targets]
+        columns = [plan.catalogue.positions(one.names) for one in modulators]
+        groups = [one.groups for one in modulators]
+        shared: ColumnSets | None = None
+        sets = []
+        for c in range(len(plan.rows)):
+            masks = [plan.mask(target, c) for target in targets]
+            if any(mask is not None for mask in masks):
+                sets.append(ColumnSets.build(columns, groups, N_GROUPS, masks))
+            else:
+                shared = shared or ColumnSets.build(columns, groups, N_GROUPS)
+                sets.append(shared)
+        return sets
+
+    def _fit_cluster(
+        self,
+        c: int,
+        out: list[TargetFit | None],
+        live: NDArray[np.bool_],
+        penalty: NDArray[np.float64],
+        data: tuple[NDArray[np.float64], Responses, ColumnSets],
+    ) -> None:
+        raw, responses, sets = data
+        gram = self.grams[c]
+        l1 = penalty * self.path.l1_factor
+        strengths = sets.strengths(penalty * self.path.group_factor, grouped=self.path.grouped)
+        ridge = self.path.ridge_part
+        fits = fit_cluster(gram, responses, sets, l1=l1, strengths=strengths, ridge=ridge, live=live)
+        positions = [self._positions(fit, c) for fit in out]
+        for t, fit in enumerate(out):
+            if fit is None:
+                continue
+            unit = self._unit(gram, responses, sets, t)
+            fit.coef[c, positions[t]] = fits.weights[t] * unit
+            fit.intercept[c] = responses.mean[t] - float(fit.coef[c, positions[t]] @ self._means(gram, sets, t))
+            fit.r2_in[c] = fits.r2_in[t]
+            variance = responses.yy[t] * responses.scale[t] ** 2
+            fit.train_mse[c] = variance * (1.0 - fits.r2_in[t])
+            fit.n_iter[c] = fits.sweeps[t]
+            fit.converged[c] = fits.violation[t] <= KKT
+        if self.plan.config.lasso.n_bootstraps and self.plan.config.lasso.select == "cv":
+            self._bootstrap(c, out, live, (raw, responses, sets, fits), (l1, strengths))
+
+    def _bootstrap(
+        self,
+        c: int,
+        out: list[TargetFit | None],
+        live: NDArray[np.bool_],
+        data: tuple[NDArray[np.float64], Responses, ColumnSets, ClusterFits],
+        penalties: tuple[NDArray[np.float64], NDArray[np.float64]],
+    ) -> None:
+        raw, responses, sets, fits = data
+        l1, strengths = penalties
+        filled = np.array([bool(np.any(weights)) for weights in fits.weights])
+        config = self.plan.config
+        # the draws depend on the cluster alone, so that all targets share the weighted moments
+        weights = block_weights(
+            self.plan.blocks[self.plan.rows[c]], config.lasso.n_bootstraps, (config.execution.random_seed, 1, c)
+        )
+        draws = bootstrap_cluster(
+            self.grams[c], raw, sets, fits, weights, l1=l1, strengths=strengths, ridge=self.path.ridge_part,
+            live=live & filled,
+        )  # fmt: skip
+        for t, fit in enumerate(out):
+            if fit is None:
+                continue
+            if fit.stability is None or fit.boot_mean is None or fit.boot_sd is None:
+                fit.stability, fit.boot_mean, fit.boot_sd = (np.zeros_like(fit.coef) for _ in range(3))
+            at = self._positions(fit, c)
+            unit = self._unit(self.grams[c], responses, sets, t)
+            if live[t] and filled[t]:
+                fit.stability[c, at] = draws.stability[t]
+                fit.boot_mean[c, at] = draws.mean[t] * unit
+                fit.boot_sd[c, at] = draws.sd[t] * unit
+
+    def _positions(self, fit: TargetFit | None, c: int) -> NDArray[np.int64]:
+        if fit is None:
+            return np.zeros(0, dtype=np.int64)
+        mask = self.plan.mask(fit.modulators.target, c)
+        return np.arange(len(fit.modulators.names)) if mask is None else np.flatnonzero(mask)
+
+    @staticmethod
+    def _unit(gram: ClusterGram, responses: Responses, sets: ColumnSets, t: int) -> NDArray[np.float64]:
+        own = sets.columns[sets.pointers[t] : sets.pointers[t + 1]]
+        return np.asarray(responses.scale[t] / gram.scale[own])
+
+    @staticmethod
+    def _means(gram: ClusterGram, sets: ColumnSets, t: int) -> NDArray[np.float64]:
+        return np.asarray(gram.mean[sets.columns[sets.pointers[t] : sets.pointers[t + 1]]])
+
+    def _add_choice(self, fit: TargetFit, choice: Choice, t: int) -> None:
+        fit.r2_out = choice.r2_out[:, t]
+        fit.r2_pooled = float(choice.r2_pooled[t])
+        fit.penalty = float(choice.chosen[t]) if self.plan.config.lasso.select == "cv" else float("nan")

@@ -1,0 +1,152 @@
+"""The fit of one target in all clusters, and what becomes of it: coefficients, an orphan, a log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from spacetravlr.betas import Betas
+from spacetravlr.run import ClusterLog, GeneLog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from spacetravlr.config import RunConfig
+    from spacetravlr.prior import Modulators
+    from spacetravlr.tissue import Clusters
+
+
+@dataclass
+class TargetFit:
+    """One target, fitted in every cluster; C clusters, p modulators."""
+
+    modulators: Modulators
+    coef: NDArray[np.float64]
+    """(C, p), original units."""
+    intercept: NDArray[np.float64]
+    """(C,), expression units."""
+    r2_in: NDArray[np.float64]
+    train_mse: NDArray[np.float64]
+    n_iter: NDArray[np.int64]
+    converged: NDArray[np.bool_]
+    r2_out: NDArray[np.float64]
+    """(C,), NaN where no held-out R2 was computed."""
+    r2_pooled: float = float("nan")
+    """Held-out R2 over all evaluated clusters together."""
+    penalty: float = float("nan")
+    stability: NDArray[np.float64] | None = None
+    """(C, p), fraction of bootstraps with the sign of the fit."""
+    boot_mean: NDArray[np.float64] | None = None
+    boot_sd: NDArray[np.float64] | None = None
+    """(C, p), mean and standard deviation over bootstraps, original units."""
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def empty(cls, modulators: Modulators, n_clusters: int) -> TargetFit:
+        """Return a fit of zeros to be filled in."""
+        p = len(modulators.names)
+        return cls(
+            modulators=modulators,
+            coef=np.zeros((n_clusters, p)),
+            intercept=np.zeros(n_clusters),
+            r2_in=np.zeros(n_clusters),
+            train_mse=np.zeros(n_clusters),
+            n_iter=np.zeros(n_clusters, dtype=np.int64),
+            converged=np.zeros(n_clusters, dtype=np.bool_),
+            r2_out=np.full(n_clusters, np.nan),
+        )
+
+
+class BlockSolver(Protocol):
+    """Fits a block of targets in all clusters."""
+
+    def fit(self, targets: Sequence[str], wanted: Sequence[bool]) -> list[TargetFit | None]:
+        """Fit the wanted targets of a block; the block as a whole decides the rounding, so it is always the same."""
+
+
+def kept_clusters(fit: TargetFit, config: RunConfig) -> NDArray[np.bool_]:
+    """Return (C,) in which clusters the score reaches the threshold.
+
+    With `score_on = "held_out"` a cluster that is too small to be scored counts as below any positive threshold.
+    """
+    threshold = config.training.score_threshold
+    if config.training.score_on == "held_out":
+        scored = np.isfinite(fit.r2_out)
+        return np.where(scored, np.nan_to_num(fit.r2_out) >= threshold, threshold <= 0.0)
+    return np.isfinite(fit.r2_in) & (fit.r2_in >= threshold)
+
+
+def orphan_reason(fit: TargetFit, kept: NDArray[np.bool_], config: RunConfig) -> str | None:
+    """Return why a target gets no model, or None if it gets one."""
+    threshold = config.training.score_threshold
+    if not fit.modulators.names:
+        return "no modulators in the prior network"
+    if config.training.score_on == "held_out" and threshold > 0.0 and not fit.r2_pooled >= threshold:
+        what = (
+            "no cluster is large enough to be scored"
+            if np.isnan(fit.r2_pooled)
+            else f"held-out R2 is {fit.r2_pooled:.3f}"
+        )
+        return f"{what}, below [training].score_threshold = {threshold:g}"
+    if not kept.any():
+        return f"the R2 of every cluster is below [training].score_threshold = {threshold:g}"
+    if not np.nan_to_num(exported(fit, config))[kept].any():
+        return "every modulator coefficient is zero"
+    return None
+
+
+def exported(fit: TargetFit, config: RunConfig) -> NDArray[np.float64]:
+    """Return (C, p) the coefficients a file holds: the fit, or the mean over bootstraps."""
+    if config.lasso.beta_export == "mean" and fit.boot_mean is not None:
+        return fit.boot_mean
+    return fit.coef
+
+
+def to_betas(fit: TargetFit, kept: NDArray[np.bool_], clusters: Clusters, config: RunConfig) -> Betas:
+    """Return the coefficient table: a row per cluster, zeros where the score is below the threshold."""
+    return Betas(
+        target=fit.modulators.target,
+        by="cluster",
+        row_labels=clusters.labels,
+        intercept=np.where(kept, fit.intercept, 0.0),
+        modulators=fit.modulators.names,
+        values=np.where(kept[:, None], np.nan_to_num(exported(fit, config), posinf=0.0, neginf=0.0), 0.0),
+    )
+
+
+def to_log(fit: TargetFit, kept: NDArray[np.bool_], clusters: Clusters, config: RunConfig) -> GeneLog:
+    """Return the text log of a target."""
+    fista = config.lasso.solver == "fista"
+    entries = [
+        ClusterLog(
+            cluster=label,
+            n_cells=int(size),
+            n_modulators=len(fit.modulators.names),
+            r2_in=float(fit.r2_in[c]),
+            train_mse=float(fit.train_mse[c]),
+            n_iter=int(fit.n_iter[c]),
+            converged=bool(fit.converged[c]),
+            kept=bool(kept[c]),
+            r2_out=float(fit.r2_out[c]),
+            penalty=fit.penalty,
+        )
+        for c, (label, size) in enumerate(zip(clusters.labels, clusters.sizes, strict=True))
+    ]
+    return GeneLog(
+        gene=fit.modulators.target,
+        clusters=tuple(entries),
+        cnn_epochs_config=config.training.epochs,
+        learning_rate=config.training.learning_rate,
+        lasso_n_iter_max=config.lasso.n_iter if fista else 0,
+        lasso_tol=config.lasso.tol if fista else 0.0,
+    )
+
+
+def mean_known(values: NDArray[np.float64]) -> float:
+    """Return the mean of the finite values; NaN if there are none."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
