@@ -1,0 +1,210 @@
+"""From a simulation to AnnData with its answer key, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spacetravlr._simulate.fields import Array
+from spacetravlr._simulate.panel import Panel
+from spacetravlr._simulate.simulation import Settings, Simulation
+from spacetravlr._simulate.streams import Stream, generator
+from spacetravlr._simulate.wiring import Edge
+from spacetravlr.errors import InputError, listing, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+    from spacetravlr._simulate.terms import Indices
+
+VERSION = "tissue-v1"
+"""Changes whenever the same settings give other data."""
+
+_COUNTS_PER_GENE = 3.0
+_KEPT_SIZE = 2_000_000
+
+
+def starter_edges() -> pd.DataFrame:
+    """Return the edges of the starter network that ships with the package."""
+    from spacetravlr.prior import PriorNetwork
+
+    edges: pd.DataFrame = PriorNetwork.starter("mouse").edges
+    return edges
+
+
+@lru_cache(maxsize=1)
+def _simulate_and_keep(settings: Settings) -> Simulation:
+    return Simulation.run(settings, starter_edges())
+
+
+def simulate(settings: Settings) -> Simulation:
+    """Run a simulation; the last one is kept if it is small, so that further knock-outs of it are cheap."""
+    if settings.n_cells * settings.n_genes <= _KEPT_SIZE:
+        return _simulate_and_keep(settings)
+    return Simulation.run(settings, starter_edges())
+
+
+def build(settings: Settings, knock_outs: Sequence[str] | None) -> AnnData:
+    """Simulate a tissue and return it with its network and answer key.
+
+    Parameters
+    ----------
+    settings
+        Sizes, seed, and so on.
+    knock_outs
+        Genes whose true knock-out is stored; None chooses five.
+
+    Raises
+    ------
+    InputError
+        If a gene to knock out is not in the panel.
+    """
+    simulation = simulate(settings)
+    genes = simulation.telling_knock_outs() if knock_outs is None else list(dict.fromkeys(knock_outs))
+    check_genes(genes, simulation.panel.genes)
+    deltas = simulation.knock_outs(genes)
+    expression = simulation.steady.expression
+    adata = assemble(
+        expression,
+        {
+            "imputed_count": expression,
+            "counts": draw_counts(expression, generator(settings.seed, Stream.COUNTS)),
+        },
+        xy=simulation.xy,
+        codes=simulation.codes,
+        labels=simulation.labels,
+        panel=simulation.panel,
+    )
+    adata.var["regulated"] = simulation.wiring.regulated.copy()
+    adata.uns["network"] = network_table(simulation.wiring.prior)
+    adata.uns["truth"] = {
+        "version": VERSION,
+        "seed": settings.seed,
+        "parameters": {name: value for name, value in asdict(settings).items() if name != "seed"},
+        "edges": simulation.edges(),
+        "knock_outs": {gene: delta.astype(np.float32) for gene, delta in zip(genes, deltas, strict=True)},
+    }
+    return adata
+
+
+def assemble(
+    X: NDArray[np.floating],
+    layers: Mapping[str, NDArray[np.floating]],
+    *,
+    xy: Array,
+    codes: Indices,
+    labels: Sequence[str],
+    panel: Panel,
+) -> AnnData:
+    """Return the AnnData of a simulated tissue without network and answer key; it shares no memory with the arguments.
+
+    Parameters
+    ----------
+    X, layers
+        (n_cells, n_genes) each.
+    xy
+        (n_cells, 2), goes to ``obsm["spatial"]``.
+    codes, labels
+        Cell types: code of every cell and name of every code.
+    panel
+        Genes and their roles.
+    """
+    import pandas as pd
+    from anndata import AnnData
+
+    return AnnData(
+        X=X.copy(),
+        obs=pd.DataFrame(
+            {
+                "cell_type": pd.Categorical.from_codes(codes, categories=pd.Index(labels)),
+                "cell_type_int": codes.copy(),
+            },
+            index=cell_names(len(codes)),
+        ),
+        var=pd.DataFrame({"role": pd.Categorical(panel.roles)}, index=list(panel.genes)),
+        layers={name: values.copy() for name, values in layers.items()},
+        obsm={"spatial": xy.copy()},
+    )
+
+
+def cell_names(n_cells: int) -> list[str]:
+    """Return the names of the cells of a simulated tissue."""
+    width = len(str(n_cells - 1))
+    return [f"cell_{number:0{width}d}" for number in range(n_cells)]
+
+
+def draw_counts(expression: Array, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw Poisson counts of a cell's share of every gene; the depth is log-normal, on average 3 counts per gene."""
+    n_cells, n_genes = expression.shape
+    depth = _COUNTS_PER_GENE * n_genes * rng.lognormal(-0.045, 0.3, n_cells)
+    share = expression / expression.sum(axis=1, keepdims=True)
+    counts: NDArray[np.float32] = rng.poisson(share * depth[:, None]).astype(np.float32)
+    return counts
+
+
+def network_table(edges: Sequence[Edge]) -> pd.DataFrame:
+    """Return prior edges in the columns of a network file."""
+    import pandas as pd
+
+    return pd.DataFrame(list(edges), columns=["source", "target", "edge_type", "weight"])
+
+
+def check_genes(genes: Sequence[str], known: Sequence[str]) -> None:
+    """Raise if a gene is not in the panel.
+
+    Raises
+    ------
+    InputError
+        With the nearest known name.
+    """
+    for gene in genes:
+        if gene not in known:
+            guess = nearest(gene, known)
+            hint = f"did you mean {guess!r}?" if guess else f"the panel holds {listing(known, 5)}"
+            raise InputError(f"gene {gene!r} is not in the simulated tissue; {hint}")
+
+
+def settings_of(adata: AnnData) -> Settings:
+    """Return the settings that an answer key was made of, also after a file was written and read.
+
+    Raises
+    ------
+    InputError
+        If there is no answer key, or one of another version of the simulation.
+    """
+    truth: Any = adata.uns.get("truth", {})
+    version = str(truth.get("version", "none"))
+    if version != VERSION:
+        raise InputError(
+            f"uns['truth'] has version {version!r}, this function needs {VERSION!r}; simulate the tissue anew"
+        )
+    kept: Any = {**truth["parameters"], "seed": truth["seed"]}
+    values: dict[str, Any] = {}
+    for field in fields(Settings):
+        value = kept[field.name]
+        values[field.name] = value.item() if isinstance(value, np.generic) else value
+    return Settings(**values)
+
+
+def knock_out(adata: AnnData, gene: str) -> Array:
+    """Return the true change when a gene is held at 0; see `spacetravlr.datasets.knock_out_truth`."""
+    simulation = simulate(settings_of(adata))
+    check_genes([gene], simulation.panel.genes)
+    columns = _positions(adata.var_names, simulation.panel.genes, "gene")
+    n_cells = simulation.settings.n_cells
+    rows = _positions(adata.obs_names, cell_names(n_cells), "cell")
+    return simulation.knock_outs([gene])[0][np.ix_(rows, columns)]
+
+
+def _positions(wanted: Sequence[str], known: Sequence[str], what: str) -> Indices:
+    position = {name: index for index, name in enumerate(known)}
+    strangers = [name for name in wanted if name not in position]
+    if strangers:
+        raise InputError(f"{what} {strangers[0]!r} was not part of the simulated tissue; keep the names it came with")
+    return np.array([position[name] for name in wanted], dtype=np.int64)

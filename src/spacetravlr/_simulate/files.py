@@ -1,0 +1,59 @@
+"""A simulated tissue's network as a file, and a fingerprint of its content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spacetravlr.errors import InputError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+NETWORK_FILE = "mouse_network.parquet"
+
+
+def write_network(adata: AnnData, directory: str | os.PathLike[str]) -> Path:
+    """Write ``uns["network"]`` as a network file; see `spacetravlr.datasets.write_network`."""
+    # not above: the run room loads the coefficients, and a simulation must owe nothing to the code it judges
+    from spacetravlr.run.atomic import make_directory, replacing
+
+    if "network" not in adata.uns:
+        raise InputError("uns['network'] is missing: this AnnData is not a simulated tissue; use one of datasets")
+    folder = Path(directory).expanduser()
+    make_directory(folder)
+    path = folder / NETWORK_FILE
+    with replacing(path) as temporary:
+        adata.uns["network"].to_parquet(temporary, index=False)
+    return path
+
+
+def content_hash(adata: AnnData) -> str:
+    """Return the SHA-256 of names, X, layers, positions, cell types and network; see `datasets.content_hash`."""
+    digest = hashlib.sha256()
+    _add_text(digest, adata.obs_names)
+    _add_text(digest, adata.var_names)
+    for name, values in (("X", adata.X), *sorted(adata.layers.items()), *sorted(adata.obsm.items())):
+        dense = np.ascontiguousarray(values.toarray() if hasattr(values, "toarray") else values)
+        _add_text(digest, [name, dense.dtype.newbyteorder("<").str, str(dense.shape)])
+        digest.update(dense.astype(dense.dtype.newbyteorder("<"), copy=False).tobytes())
+    if "cell_type" in adata.obs:
+        _add_text(digest, adata.obs["cell_type"].astype(str))
+    if "network" in adata.uns:
+        network = adata.uns["network"]
+        for column in sorted(network.columns):
+            _add_text(digest, [column, *map(str, network[column])])
+    return digest.hexdigest()
+
+
+def _add_text(digest: Any, names: Iterable[str]) -> None:
+    # length first, so that no two different lists give the same bytes
+    for name in names:
+        encoded = str(name).encode()
+        digest.update(len(encoded).to_bytes(8, "little") + encoded)
+    digest.update(b"\xff" * 8)
