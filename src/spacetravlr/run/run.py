@@ -1,0 +1,320 @@
+"""`Run`: what a training directory gives to people who read it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from spacetravlr.betas import Betabase, Betas, betadata_files
+from spacetravlr.errors import InputError, nearest
+from spacetravlr.run._locate import find_file, find_sample, locate
+from spacetravlr.run._log_parser import read_log
+from spacetravlr.run._scores import read_logs, score_table
+from spacetravlr.run.directory import RunDirectory
+from spacetravlr.run.log import GeneLog
+from spacetravlr.run.manifest import InputData
+from spacetravlr.run.status import RunStatus, in_order, read_status
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from spacetravlr.config import RunConfig
+    from spacetravlr.perturbation import Effect, PropagationModel, Targets
+    from spacetravlr.tissue import Tissue
+
+_LOG = logging.getLogger("spacetravlr")
+
+
+class Run:
+    """A training directory, finished or not, of this or of the compiled edition.
+
+    Get one with `open`. Genes, orphans, status and scores are read from the disk each time they are asked for;
+    coefficients and sample are loaded once, at the first perturbation.
+
+    Parameters
+    ----------
+    directory
+        The files of the run.
+    toml
+        The configuration file.
+    config
+        What it says.
+    adata
+        The sample, if it is not to be found through the configuration.
+    """
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        *,
+        toml: Path,
+        config: RunConfig,
+        adata: AnnData | Tissue | str | Path | None = None,
+    ) -> None:
+        self.directory = directory
+        self.toml = toml
+        self.config = config
+        self._adata = adata
+        self._model: tuple[list[tuple[str, Any]] | None, PropagationModel] | None = None
+
+    @classmethod
+    def open(cls, path: str | Path, *, adata: AnnData | Tissue | str | Path | None = None) -> Self:
+        """Open a run.
+
+        Parameters
+        ----------
+        path
+            Its directory, or its TOML file. A TOML elsewhere names the directory in `[execution].output_dir`,
+            relative to itself; if there is nothing in it, the directory of the TOML is the run.
+        adata
+            The sample; by default the file that the configuration names.
+
+        Raises
+        ------
+        RunDirectoryError
+            If there is no run.
+        """
+        root, toml, config = locate(path)
+        return cls(RunDirectory(root), toml=toml, config=config, adata=adata)
+
+    def __repr__(self) -> str:
+        found = self.directory.scan()
+        return f"Run({str(self.path)!r}: {len(found.done)} genes, {len(found.orphan)} orphans)"
+
+    @property
+    def path(self) -> Path:
+        """The directory, absolute."""
+        return self.directory.path
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """Targets with coefficients, in var order where the manifest tells it, else by name."""
+        return in_order(self.directory.scan().done, self._planned)
+
+    @property
+    def orphans(self) -> dict[str, str]:
+        """Targets without a model, with the reason (empty where the marker does not say)."""
+        genes = in_order(self.directory.scan().orphan, self._planned)
+        return {gene: self.directory.orphan_reason(gene) or "" for gene in genes}
+
+    def status(self) -> RunStatus:
+        """Return how far training has come.
+
+        Raises
+        ------
+        RunDirectoryError
+            If the directory cannot be read.
+        """
+        return read_status(self.directory)
+
+    def betas(self, gene: str) -> Betas:
+        """Return the coefficients of a target.
+
+        Parameters
+        ----------
+        gene
+            A trained target.
+
+        Raises
+        ------
+        InputError
+            If it has none, with the reason as far as it is known; or if its file is damaged.
+        """
+        path = self.directory.files.betadata(gene)
+        if not path.exists():
+            files = betadata_files(self.path)
+            if gene not in files:
+                raise InputError(self._why_not(gene, tuple(files)))
+            path = files[gene]
+        return Betas.read(path)
+
+    @cached_property
+    def betabase(self) -> Betabase:
+        """All coefficients, loaded once.
+
+        Raises
+        ------
+        InputError
+            If there are none, or a file is damaged.
+        """
+        return Betabase.load(self.path)
+
+    def scores(self) -> pd.DataFrame:
+        """Return how well each target is fitted in each cluster, from the text logs.
+
+        Returns
+        -------
+        Columns `gene, cluster, n_cells, n_modulators, r2_in, r2_out, train_mse, converged, n_iter, lambda, kept`.
+        `r2_out` (held out, spatial blocks) and `lambda` are NaN where the log does not tell; `kept` is False where
+        the coefficients were set to zero because of the score.
+        """
+        return score_table(read_logs(self.directory.files.log_directory))
+
+    def log(self, gene: str) -> GeneLog | None:
+        """Return the text log of a target; None if there is none.
+
+        Raises
+        ------
+        InputError
+            If it is damaged.
+        """
+        path = self.directory.files.log(gene)
+        if path.exists():
+            return read_log(path)
+        # the compiled edition escapes names in another way
+        return read_logs(self.directory.files.log_directory).get(gene)
+
+    def tissue(self) -> Tissue:
+        """Return the sample, with layer and clusters as configured.
+
+        Raises
+        ------
+        InputError
+            If it is not found (the message lists what was tried) or cannot be used.
+        """
+        return self._tissue
+
+    def model(self, **overrides: Any) -> PropagationModel:
+        """Return the model that simulates perturbations of this run.
+
+        Settings come from `[spatial]` and `[perturbation]`, the radii of contact-dependent ligands from the manifest,
+        and the cells from `[data].perturb_obs_subset_file` if it is set. The last model is kept.
+
+        Parameters
+        ----------
+        overrides
+            Keywords of `PropagationModel` that win over the configuration (`profile`, `kernel`, `cutoff`,
+            `beta_cap`, ...), and `radius`. None counts as not given.
+
+        Raises
+        ------
+        InputError, ConfigError
+            As `PropagationModel`, and if sample or coefficients are missing.
+        """
+        from spacetravlr.run._model import build_model
+
+        given = {name: value for name, value in overrides.items() if value is not None}
+        # settings that are compared at a glance; anything else (tables, arrays) makes a new model
+        key = sorted(given.items()) if all(isinstance(value, str | float | int) for value in given.values()) else None
+        if self._model is None or key is None or self._model[0] != key:
+            manifest = self.directory.manifest
+            model = build_model(
+                self._tissue,
+                self.betabase,
+                self.config,
+                contact_radii={} if manifest is None else manifest.ligand_radii,
+                rows=self._rows,
+                expression=self._expression,
+                overrides=given,
+            )
+            self._model = key, model
+        return self._model[1]
+
+    def perturb(
+        self,
+        targets: Targets,
+        *,
+        cells: Any = None,
+        n_propagation: int | None = None,
+        profile: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        **overrides: Any,
+    ) -> Effect:
+        """Simulate a knock-out or an over-expression.
+
+        Parameters
+        ----------
+        targets
+            `{"Foxo1": 0.0}`, or a list of `Target` with scopes of their own.
+        cells
+            Where: None for everywhere, a boolean mask, row indices, names, or an obs query string.
+        n_propagation
+            Steps; None means the configured value.
+        profile
+            Rules: `default`, `v1` or `python`; None means the configured ones.
+        progress
+            Called after each step with (steps done, steps in all).
+        cancelled
+            Asked before each step; True stops the simulation.
+        overrides
+            As for `model`.
+
+        Returns
+        -------
+        The effect.
+
+        Raises
+        ------
+        InputError, ConfigError
+            If a gene, cell or setting is unknown or impossible, or sample or coefficients are missing.
+        """
+        steps = self.config.perturbation.n_propagation if n_propagation is None else n_propagation
+        model = self.model(profile=profile, **overrides)
+        return model.simulate(targets, n_propagation=steps, cells=cells, progress=progress, cancelled=cancelled)
+
+    @property
+    def _planned(self) -> tuple[str, ...] | None:
+        manifest = self.directory.manifest
+        return None if manifest is None else manifest.targets
+
+    @cached_property
+    def _tissue(self) -> Tissue:
+        from spacetravlr.tissue import Tissue
+
+        data, given = self.config.data, self._adata
+        if isinstance(given, Tissue):
+            return given
+        if given is None or isinstance(given, str | Path):
+            path = find_sample(self.config, self.toml) if given is None else given
+            tissue = Tissue.open(path, layer=data.layer, cluster_key=data.cluster_annot)
+        else:
+            tissue = Tissue.from_anndata(given, layer=data.layer, cluster_key=data.cluster_annot)
+        self._compare(tissue)
+        return tissue
+
+    @cached_property
+    def _expression(self) -> NDArray[np.float64]:
+        return self._tissue.columns(self._tissue.genes)
+
+    @cached_property
+    def _rows(self) -> NDArray[np.int64] | None:
+        """Cells that `[data].perturb_obs_subset_file` names."""
+        from spacetravlr.perturbation import read_cell_list
+
+        named = self.config.data.perturb_obs_subset_file
+        if named is None:
+            return None
+        return read_cell_list(find_file(named, "[data].perturb_obs_subset_file", self.toml), self._tissue.cells)
+
+    def _compare(self, tissue: Tissue) -> None:
+        manifest = self.directory.manifest
+        if manifest is None or manifest.input.names_sha256 is None:
+            return
+        if manifest.input.names_sha256 != InputData.describe(None, cells=tissue.cells, genes=tissue.genes).names_sha256:
+            _LOG.warning(
+                "the sample (%d cells, %d genes) is not the one that %s was trained on (%s cells, %s genes)",
+                *(tissue.n_cells, tissue.n_genes, self.path, manifest.input.n_cells, manifest.input.n_genes),
+            )
+
+    def _why_not(self, gene: str, known: tuple[str, ...]) -> str:
+        reason = self.directory.orphan_reason(gene)
+        if reason is not None:
+            return f"{gene} has no model: {reason or 'it is an orphan, no modulator was kept'}"
+        status = self.status()
+        if gene in status.failed:
+            return f"{gene} could not be trained: {status.failed[gene]}"
+        for lock in status.locked:
+            if lock.gene == gene and not lock.gone:
+                return f"{gene} is being trained" + (f" by process {lock.pid} on {lock.host}" if lock.pid else "")
+        if status.planned is not None and gene in status.planned:
+            return f"{gene} is not trained yet: continue the run in {self.path}"
+        close = nearest(gene, known)
+        hint = f"; did you mean {close!r}?" if close else f"; it has {len(known)} others"
+        return f"{gene!r} is no target of the run in {self.path}{hint}"
