@@ -113,7 +113,7 @@ def test_rows_and_gram_give_the_same_optimum() -> None:
     found = []
     for use_gram in (True, False):
         gram = ClusterGram(X, use_gram=use_gram)
-        for strengths in (sets.strengths(0.01, grouped=True)[0][None], np.zeros((1, 0))):
+        for strengths in (sets.strengths(np.array([0.01])), None):
             fits = fit_cluster(
                 gram, gram.responses(y[:, None]), sets, l1=np.array([0.02]), strengths=strengths, ridge=0.05
             )
@@ -231,7 +231,7 @@ def test_bad_data_are_refused() -> None:
     for bad_X, bad_y, message in [
         (X[:, :3], y, "`groups` has shape"),
         (X, y[:5], "`y` has shape"),
-        (np.where(X == X[0, 0], np.nan, X), y, "must be finite"),
+        (np.where(X[0, 0] == X, np.nan, X), y, "must be finite"),
         (X[:0], y[:0], "at least one row"),
     ]:
         with pytest.raises(InputError, match=message):

@@ -115,7 +115,7 @@ def test_masked_columns_stay_zero_but_count_in_the_size_of_their_group() -> None
     sets = ColumnSets.build([np.arange(12)], [np.repeat([0, 1], 6)], 2, [keep])
     assert sets.group_sizes.tolist() == [[6.0, 6.0]]
     gram = ClusterGram(X)
-    strengths = sets.strengths(0.01 * np.ones(1), grouped=True)
+    strengths = sets.strengths(np.full(1, 0.01))
     fits = fit_cluster(gram, gram.responses(Y[:, :1]), sets, l1=np.full(1, 0.01), strengths=strengths, ridge=0.0)
     zeroed = X.copy()
     zeroed[:, 2] = 0.0
@@ -159,7 +159,7 @@ def test_bootstraps_are_refits_of_the_drawn_cells() -> None:
     X, Y, _ = cluster(6, n=80)
     gram = ClusterGram(X)
     sets = ColumnSets.build([np.arange(12)] * 3, [np.zeros(12, int)] * 3, 1)
-    options = {"l1": np.full(3, 0.03), "strengths": np.zeros((3, 0)), "ridge": 0.1}
+    options = {"l1": np.full(3, 0.03), "strengths": None, "ridge": 0.1}
     fits = fit_cluster(gram, gram.responses(Y), sets, **options)
     weights = block_weights(np.arange(80) // 4, 3, (42, 1))
     assert weights.shape == (3, 80)

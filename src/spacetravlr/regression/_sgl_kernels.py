@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from spacetravlr.regression._cd_kernels import solve_positive, support_of
+
 Array = Any
 
 _NEWTON_EVERY = 10
@@ -159,8 +161,8 @@ def _objective(w: Array, g: Array, c: Array, bounds: Array, l1: float, group: Ar
 
 @njit(cache=True, nogil=True)
 def _newton(A: Array, w: Array, g: Array, c: Array, bounds: Array, l1: float, group: Array, ridge: float) -> None:
-    active = np.flatnonzero(w)
-    a = active.size
+    active = np.empty(w.size, np.int64)
+    a = support_of(w, w.size, active)
     if a == 0 or a > _NEWTON_LIMIT:
         return
     M = np.empty((a, a))
@@ -171,7 +173,9 @@ def _newton(A: Array, w: Array, g: Array, c: Array, bounds: Array, l1: float, gr
         norms[i] = np.sqrt(_norm2(w, bounds[i], bounds[i + 1]))
     for i in range(a):
         k = active[i]
-        owner[i] = np.searchsorted(bounds, k, side="right") - 1
+        owner[i] = 0
+        while bounds[owner[i] + 1] <= k:
+            owner[i] += 1
         norm = norms[owner[i]]
         slope[i] = g[k] - ridge * w[k] - (l1 if w[k] > 0.0 else -l1) - group[owner[i]] * w[k] / norm
     for i in range(a):
@@ -181,7 +185,7 @@ def _newton(A: Array, w: Array, g: Array, c: Array, bounds: Array, l1: float, gr
                 norm = norms[owner[i]]
                 M[i, j] -= group[owner[i]] * w[active[i]] * w[active[j]] / (norm * norm * norm)
         M[i, i] += ridge + group[owner[i]] / norms[owner[i]] + 1e-9
-    direction = np.linalg.solve(M, slope)
+    direction = solve_positive(M, slope)
     reach = 1.0
     for i in range(a):
         value = w[active[i]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacetravlr.regression.cv import ClusterFits, ColumnSets
+from spacetravlr.regression.cv import ClusterFits, ColumnSets, FitRecord, run_final
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +55,7 @@ def bootstrap_cluster(
     weights: NDArray[np.float64],
     *,
     l1: NDArray[np.float64],
-    strengths: NDArray[np.float64],
+    strengths: NDArray[np.float64] | None,
     ridge: float,
     live: NDArray[np.bool_],
 ) -> Bootstraps:
@@ -77,8 +77,6 @@ def bootstrap_cluster(
     One weighted Gram matrix per bootstrap for all targets: O(n P^2); columns and responses keep the scale of the
     whole cluster.
     """
-    from spacetravlr.regression._path_kernels import final_fits
-
     n_targets = len(sets.group_sizes)
     sizes = np.diff(sets.pointers)
     start = np.zeros((n_targets, sets.width))
@@ -97,12 +95,11 @@ def bootstrap_cluster(
         own = y[drawn] - v @ y[drawn]
         scaled = X * np.sqrt(v)[:, None]
         W = start.copy()
-        none = np.zeros(n_targets)
-        final_fits(
+        moments = (
             scaled.T @ scaled, scaled, 1.0, sets.pointers, sets.columns, np.ascontiguousarray((own * v[:, None]).T @ X),
-            np.einsum("i,ij,ij->j", v, own, own), live, W, sets.bounds, np.asarray(l1, dtype=np.float64), strengths,
-            ridge, TOL, np.zeros(n_targets, dtype=np.int64), none, none.copy(),
+            np.einsum("i,ij,ij->j", v, own, own), live,
         )  # fmt: skip
+        run_final(moments, W, sets, FitRecord.empty(n_targets), l1=l1, strengths=strengths, ridge=ridge, tol=TOL)
         sums += W
         squares += W * W
         same += (np.sign(W) == np.sign(start)) & (start != 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,8 @@ Rule = Literal["1se", "min"]
 
 GAP = 1e-2
 """Duality gap of cross-validation fits relative to the variance: half a standard error of the error is 1.2e-2."""
+SGL_SLACK = 0.03
+"""Optimality violation of cross-validation fits with groups, relative to the penalties."""
 KKT = 5e-7
 """Optimality violation of final fits, standardised units."""
 MIN_CELLS = 30
@@ -72,11 +74,9 @@ class ColumnSets:
         """Largest number of columns of a target."""
         return int(np.diff(self.pointers).max(initial=0))
 
-    def strengths(self, lam: NDArray[np.float64] | float, *, grouped: bool) -> NDArray[np.float64]:
-        """Return (T, n_groups) group penalties ``lambda sqrt(size)``, or (T, 0) without group penalty."""
-        if not grouped:
-            return np.zeros((len(self.group_sizes), 0))
-        return np.asarray(lam)[..., None] * np.sqrt(self.group_sizes)
+    def strengths(self, lam: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (T, n_groups) group penalties ``lambda sqrt(size)`` for the strength (T,) of each target."""
+        return np.asarray(lam[:, None] * np.sqrt(self.group_sizes))
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def choose_penalty(
     -------
     The choice with its error curve and the held-out R2 of every cluster.
     """
-    from spacetravlr.regression._path_kernels import path_step
+    from spacetravlr.regression._path_kernels import enet_step, sgl_step
 
     used = [c for c, gram in enumerate(grams) if gram.n >= min_cells and len(gram.folds) > 1]
     n_targets = len(sets[0].group_sizes)
@@ -171,13 +171,17 @@ def choose_penalty(
             one, own = responses[c], sets[c]
             for f, fold in enumerate(grams[c].folds):
                 error = np.zeros(n_targets)
-                strengths = own.strengths(np.full(n_targets, lam * path.group_factor), grouped=path.grouped)
-                path_step(
+                shared = (
                     fold.gram, grams[c].design, fold.held, float(fold.n_train), fold.means, grams[c].gram,
                     float(grams[c].n), own.pointers, own.columns, one.fold_c[f], one.fold_yy[f], one.fold_mean[f],
-                    one.c, one.yy, state.live, state.states[c, f], own.bounds, float(lam * path.l1_factor),
-                    strengths, path.ridge_part, gap, error,
+                    one.c, one.yy, state.live, state.states[c, f],
                 )  # fmt: skip
+                l1 = float(lam * path.l1_factor)
+                if path.grouped:
+                    strengths = own.strengths(np.full(n_targets, lam * path.group_factor))
+                    sgl_step(*shared, own.bounds, l1, strengths, path.ridge_part, SGL_SLACK * gap / GAP, error)
+                else:
+                    enet_step(*shared, l1, path.ridge_part, gap, error)
                 state.error[step, c, f, state.live] = error[state.live]
         _stop_risen(state, step)
         if not state.live.any():
@@ -252,8 +256,8 @@ def fit_cluster(
     sets: ColumnSets,
     *,
     l1: NDArray[np.float64],
-    strengths: NDArray[np.float64],
-    ridge: float,
+    strengths: NDArray[np.float64] | None = None,
+    ridge: float = 0.0,
     live: NDArray[np.bool_] | None = None,
     tol: float = KKT,
 ) -> ClusterFits:
@@ -266,7 +270,7 @@ def fit_cluster(
     l1
         (T,) penalty of each target.
     strengths
-        (T, n_groups) group penalties, or (T, 0).
+        (T, n_groups) group penalties; None without.
     ridge
         Ridge penalty.
     live
@@ -274,17 +278,48 @@ def fit_cluster(
     tol
         Bound on the optimality violation, standardised units.
     """
-    from spacetravlr.regression._path_kernels import final_fits
-
     n_targets = len(sets.group_sizes)
-    wanted = np.ones(n_targets, dtype=np.bool_) if live is None else live
     W = np.zeros((n_targets, sets.width))
-    sweeps = np.zeros(n_targets, dtype=np.int64)
-    violation = np.zeros(n_targets)
-    r2 = np.zeros(n_targets)
-    final_fits(
-        gram.gram, gram.design, float(gram.n), sets.pointers, sets.columns, responses.c, responses.yy, wanted, W,
-        sets.bounds, np.asarray(l1, dtype=np.float64), strengths, ridge, tol, sweeps, violation, r2,
-    )  # fmt: skip
+    record = FitRecord.empty(n_targets)
+    wanted = np.ones(n_targets, dtype=np.bool_) if live is None else live
+    moments = (gram.gram, gram.design, float(gram.n), sets.pointers, sets.columns, responses.c, responses.yy, wanted)
+    run_final(moments, W, sets, record, l1=l1, strengths=strengths, ridge=ridge, tol=tol)
     sizes = np.diff(sets.pointers)
-    return ClusterFits([W[t, : sizes[t]] for t in range(n_targets)], r2, sweeps, violation)
+    return ClusterFits([W[t, : sizes[t]] for t in range(n_targets)], record.r2, record.sweeps, record.violation)
+
+
+@dataclass(frozen=True)
+class FitRecord:
+    """What final fits report, (T,) each."""
+
+    sweeps: NDArray[np.int64]
+    violation: NDArray[np.float64]
+    r2: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, n_targets: int) -> FitRecord:
+        """Return a record of nothing yet."""
+        return cls(np.zeros(n_targets, dtype=np.int64), np.zeros(n_targets), np.zeros(n_targets))
+
+
+def run_final(
+    moments: tuple[Any, ...],
+    W: NDArray[np.float64],
+    sets: ColumnSets,
+    record: FitRecord,
+    *,
+    l1: NDArray[np.float64],
+    strengths: NDArray[np.float64] | None,
+    ridge: float,
+    tol: float,
+) -> None:
+    """Run the compiled final fits on some moments; `W` (T, p_max) holds start and result."""
+    from spacetravlr.regression import _path_kernels as kernels
+
+    enet_final: Any = kernels.enet_final
+    sgl_final: Any = kernels.sgl_final
+    single = np.asarray(l1, dtype=np.float64)
+    if strengths is None:
+        enet_final(*moments, W, single, ridge, tol, record.sweeps, record.violation, record.r2)
+    else:
+        sgl_final(*moments, W, sets.bounds, single, strengths, ridge, tol, record.sweeps, record.violation, record.r2)

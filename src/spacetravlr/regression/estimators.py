@@ -171,7 +171,7 @@ class SparseGroupLasso(_Linear):
         tol = KKT if self.tol is None else self.tol
         fits = fit_cluster(
             gram, responses, sets, l1=np.full(n_targets, self.l1_reg),
-            strengths=strengths if strengths.any() else strengths[:, :0], ridge=self.ridge, tol=tol,
+            strengths=strengths if strengths.any() else None, ridge=self.ridge, tol=tol,
         )  # fmt: skip
         self.coef_ = np.zeros((n_targets, X.shape[1]))
         for t in range(n_targets):
@@ -296,7 +296,7 @@ class SparseGroupLassoCV(_Linear):
         choice = choose_penalty([gram], [moments], [sets], path=self.path, rule=self.rule, min_cells=2)
         live = choice.index >= 0
         l1 = np.where(live, choice.chosen, self.path.grid[0])
-        strengths = sets.strengths(l1, grouped=self.path.grouped)
+        strengths = sets.strengths(l1) if self.path.grouped else None
         ridge = self.path.ridge_part
         fits = fit_cluster(gram, moments, sets, l1=l1, strengths=strengths, ridge=ridge, live=live)
         factor = moments.scale[:, None] / gram.scale

@@ -110,7 +110,7 @@ class CoordinateDescent:
         raw, responses, sets = data
         gram = self.grams[c]
         l1 = penalty * self.path.l1_factor
-        strengths = sets.strengths(penalty * self.path.group_factor, grouped=self.path.grouped)
+        strengths = sets.strengths(penalty * self.path.group_factor) if self.path.grouped else None
         ridge = self.path.ridge_part
         fits = fit_cluster(gram, responses, sets, l1=l1, strengths=strengths, ridge=ridge, live=live)
         positions = [self._positions(fit, c) for fit in out]
@@ -134,7 +134,7 @@ class CoordinateDescent:
         out: list[TargetFit | None],
         live: NDArray[np.bool_],
         data: tuple[NDArray[np.float64], Responses, ColumnSets, ClusterFits],
-        penalties: tuple[NDArray[np.float64], NDArray[np.float64]],
+        penalties: tuple[NDArray[np.float64], NDArray[np.float64] | None],
     ) -> None:
         raw, responses, sets, fits = data
         l1, strengths = penalties
