@@ -11,6 +11,7 @@ from spacetravlr.regression import (
     ClusterGram,
     ColumnSets,
     Path,
+    Resampled,
     SparseGroupLasso,
     SparseGroupLassoCV,
     block_weights,
@@ -155,16 +156,17 @@ def test_every_penalty_chooses(penalty: str) -> None:
     assert strict.r2_out_[0] > 0.5
 
 
-def test_bootstraps_are_refits_of_the_drawn_cells() -> None:
+@pytest.mark.parametrize(("use_gram", "keep"), [(True, True), (True, False), (False, True)])
+def test_bootstraps_are_refits_of_the_drawn_cells(use_gram: bool, keep: bool) -> None:
     X, Y, _ = cluster(6, n=80)
-    gram = ClusterGram(X)
+    gram = ClusterGram(X, use_gram=use_gram)
     sets = ColumnSets.build([np.arange(12)] * 3, [np.zeros(12, int)] * 3, 1)
     options = {"l1": np.full(3, 0.03), "strengths": None, "ridge": 0.1}
     fits = fit_cluster(gram, gram.responses(Y), sets, **options)
     weights = block_weights(np.arange(80) // 4, 3, (42, 1))
     assert weights.shape == (3, 80)
     assert weights.sum(axis=1).tolist() == [80.0] * 3
-    draws = bootstrap_cluster(gram, Y, sets, fits, weights, live=np.ones(3, bool), **options)
+    draws = bootstrap_cluster(Resampled(gram, weights, keep=keep), Y, sets, fits, live=np.ones(3, bool), **options)
     Z, R = (X - X.mean(axis=0)) / X.std(axis=0), (Y - Y.mean(axis=0)) / Y.std(axis=0)
     for t in range(3):
         refits = []

@@ -1,7 +1,7 @@
 """Sparse regression of many targets on shared columns: moments, solvers, choice of the penalty."""
 
 from spacetravlr.regression.blocks import deal_folds, spatial_blocks
-from spacetravlr.regression.bootstrap import Bootstraps, block_weights, bootstrap_cluster
+from spacetravlr.regression.bootstrap import Bootstraps, Resampled, block_weights, bootstrap_cluster
 from spacetravlr.regression.catalogue import Catalogue
 from spacetravlr.regression.cv import (
     GAP,
@@ -31,6 +31,7 @@ __all__ = [
     "ColumnSets",
     "Fold",
     "Path",
+    "Resampled",
     "Responses",
     "SparseGroupLasso",
     "SparseGroupLassoCV",

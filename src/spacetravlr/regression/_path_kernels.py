@@ -65,7 +65,7 @@ def _held_out(
     total_gram: Array, design: Array, n: float, n_train: float, means: Array, cols: Array, w: Array, g: Array,
     fold_c: Array, fold_yy: float, fold_mean: float, c: Array, yy: float,
 ) -> float:  # fmt: skip
-    """Return the squared error of the rows held out: that of all rows about the fitted plane minus that of the others."""
+    """Return the squared error of the rows held out: that of all rows about the fitted plane minus the others'."""
     fitted = 0.0
     train_c = 0.0
     train_g = 0.0

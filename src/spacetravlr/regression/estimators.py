@@ -9,7 +9,7 @@ import numpy as np
 
 from spacetravlr.errors import ConfigError, InputError
 from spacetravlr.regression.blocks import deal_folds
-from spacetravlr.regression.bootstrap import block_weights, bootstrap_cluster
+from spacetravlr.regression.bootstrap import Resampled, block_weights, bootstrap_cluster
 from spacetravlr.regression.cv import KKT, ColumnSets, Rule, choose_penalty, fit_cluster
 from spacetravlr.regression.gram import ClusterGram
 from spacetravlr.regression.penalty import Path, PenaltyName
@@ -311,7 +311,9 @@ class SparseGroupLassoCV(_Linear):
         self.stability_ = None
         if self.n_bootstraps:
             weights = block_weights(self.blocks, self.n_bootstraps, (self.seed, 1))
-            draws = bootstrap_cluster(gram, Y, sets, fits, weights, l1=l1, strengths=strengths, ridge=ridge, live=live)
+            draws = bootstrap_cluster(
+                Resampled(gram, weights, keep=False), Y, sets, fits, l1=l1, strengths=strengths, ridge=ridge, live=live
+            )
             for t in range(n_targets):
                 stability[t, order] = draws.stability[t]
             self.stability_ = stability

@@ -14,6 +14,7 @@ from spacetravlr.regression import (
     ClusterGram,
     ColumnSets,
     Path,
+    Resampled,
     Responses,
     block_weights,
     bootstrap_cluster,
@@ -21,15 +22,17 @@ from spacetravlr.regression import (
     choose_penalty,
     fit_cluster,
 )
-from spacetravlr.training.fits import TargetFit
+from spacetravlr.training.fits import TargetFit, kept_clusters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spacetravlr.training.plan import Plan
 
-GRAM_BUDGET = 4 << 30
+GRAM_BUDGET = 2 << 30
 """Bytes that the Gram matrices of all clusters may take together."""
+DRAW_BUDGET = 2 << 30
+"""Bytes that the Gram matrices of all bootstraps may take together; without room they are made for every block."""
 N_GROUPS = 4
 
 
@@ -57,6 +60,19 @@ class CoordinateDescent:
             self.path = Path(lasso.penalty or "enet")
         else:
             self.path = Path.fixed(l1=lasso.l1_reg, group=lasso.group_reg, ridge=lasso.ridge)
+        self.draws = self._resample() if lasso.select == "cv" and lasso.n_bootstraps else None
+
+    def _resample(self) -> list[Resampled]:
+        """Draw the cells of each cluster; the draws depend on seed and cluster, so all targets share their moments."""
+        config = self.plan.config
+        n_draws = config.lasso.n_bootstraps
+        room = sum(4 * n_draws * gram.gram.size for gram in self.grams) <= DRAW_BUDGET
+        return [
+            Resampled(
+                gram, block_weights(self.plan.blocks[rows], n_draws, (config.execution.random_seed, 1, c)), keep=room
+            )
+            for c, (gram, rows) in enumerate(zip(self.grams, self.plan.rows, strict=True))
+        ]
 
     def fit(self, targets: Sequence[str], wanted: Sequence[bool]) -> list[TargetFit | None]:
         """Fit the wanted targets of a block in all clusters."""
@@ -76,11 +92,12 @@ class CoordinateDescent:
             TargetFit.empty(plan.modulators[t], len(plan.rows)) if w else None
             for t, w in zip(targets, wanted, strict=True)
         ]
+        if choice is not None:
+            for t, fit in enumerate(out):
+                if fit is not None:
+                    self._add_choice(fit, choice, t)
         for c in range(len(plan.rows)):
             self._fit_cluster(c, out, live, penalty, (raw[c], responses[c], sets[c]))
-        for t, fit in enumerate(out):
-            if fit is not None and choice is not None:
-                self._add_choice(fit, choice, t)
         return out
 
     def _column_sets(self, targets: Sequence[str]) -> list[ColumnSets]:
@@ -125,7 +142,7 @@ class CoordinateDescent:
             fit.train_mse[c] = variance * (1.0 - fits.r2_in[t])
             fit.n_iter[c] = fits.sweeps[t]
             fit.converged[c] = fits.violation[t] <= KKT
-        if self.plan.config.lasso.n_bootstraps and self.plan.config.lasso.select == "cv":
+        if self.draws is not None:
             self._bootstrap(c, out, live, (raw, responses, sets, fits), (l1, strengths))
 
     def _bootstrap(
@@ -138,16 +155,12 @@ class CoordinateDescent:
     ) -> None:
         raw, responses, sets, fits = data
         l1, strengths = penalties
-        filled = np.array([bool(np.any(weights)) for weights in fits.weights])
-        config = self.plan.config
-        # the draws depend on the cluster alone, so that all targets share the weighted moments
-        weights = block_weights(
-            self.plan.blocks[self.plan.rows[c]], config.lasso.n_bootstraps, (config.execution.random_seed, 1, c)
-        )
+        if self.draws is None:
+            return
+        worth = live & np.array([self._is_worth(fit, c) for fit in out]) & np.array([w.any() for w in fits.weights])
         draws = bootstrap_cluster(
-            self.grams[c], raw, sets, fits, weights, l1=l1, strengths=strengths, ridge=self.path.ridge_part,
-            live=live & filled,
-        )  # fmt: skip
+            self.draws[c], raw, sets, fits, l1=l1, strengths=strengths, ridge=self.path.ridge_part, live=worth
+        )
         for t, fit in enumerate(out):
             if fit is None:
                 continue
@@ -155,10 +168,19 @@ class CoordinateDescent:
                 fit.stability, fit.boot_mean, fit.boot_sd = (np.zeros_like(fit.coef) for _ in range(3))
             at = self._positions(fit, c)
             unit = self._unit(self.grams[c], responses, sets, t)
-            if live[t] and filled[t]:
+            if worth[t]:
                 fit.stability[c, at] = draws.stability[t]
                 fit.boot_mean[c, at] = draws.mean[t] * unit
                 fit.boot_sd[c, at] = draws.sd[t] * unit
+
+    def _is_worth(self, fit: TargetFit | None, c: int) -> bool:
+        """Return whether these coefficients will be written, so that their spread is of interest."""
+        if fit is None:
+            return False
+        config = self.plan.config
+        held_out = config.training.score_on == "held_out"
+        passed = not held_out or fit.r2_pooled >= config.training.score_threshold
+        return bool(passed and kept_clusters(fit, config)[c])
 
     def _positions(self, fit: TargetFit | None, c: int) -> NDArray[np.int64]:
         if fit is None:
