@@ -1,0 +1,98 @@
+"""The unperturbed tissue of a propagation model: signal operators, and what cells express and receive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spacetravlr.perturbation._features import Features, FloatArray, IntArray
+from spacetravlr.perturbation._inputs import Expression
+from spacetravlr.perturbation._propagate import Tissue
+from spacetravlr.perturbation._reception import Channel, build_reception
+from spacetravlr.perturbation._settings import Settings
+from spacetravlr.signaling import FieldOptions, SignalField
+
+Masks = Mapping[int, NDArray[np.bool_]]
+
+
+def build_signals(xy: FloatArray, radii: Iterable[float], settings: Settings) -> dict[float, SignalField]:
+    """Return one signal operator per distinct radius.
+
+    Parameters
+    ----------
+    xy
+        ``(n_cells, 2)`` coordinates.
+    radii
+        The radii that occur.
+    settings
+        Kernel, cut-off, tolerance or grid, and scale.
+
+    Returns
+    -------
+    The operators by radius.
+    """
+    options = FieldOptions(kernel=settings.kernel, cutoff=settings.cutoff, tol=settings.tol, scale=settings.scale)
+    if settings.grid_factor is not None:
+        options = {**options, "method": "grid", "grid_factor": settings.grid_factor}
+    return {radius: SignalField(xy, radius, **options) for radius in sorted(set(radii))}
+
+
+def build_tissue(
+    expression: Expression,
+    features: Features,
+    order: IntArray,
+    *,
+    fields: Mapping[float, SignalField],
+    radii: Mapping[str, float],
+    masks: Masks | None,
+    min_expression: float,
+) -> Tissue:
+    """Return what cells express and receive before any perturbation.
+
+    Parameters
+    ----------
+    expression, features
+        The baseline and the models.
+    order
+        ``(n_cells,)`` original row of each cell in the order of the operators.
+    fields, radii
+        The operators by radius, and the radius of each ligand; a ligand without one is received by nobody.
+    masks
+        Where the expression of a gene counts, by gene index; None for everywhere.
+    min_expression
+        Values at or below count as 0.
+
+    Returns
+    -------
+    The tissue, cells in the given order.
+    """
+    own = np.array([radii.get(expression.genes[gene], np.nan) for gene in features.ligands])
+    channels = [Channel(np.flatnonzero(own == radius), field.apply) for radius, field in fields.items()]
+
+    def counting(genes: IntArray) -> FloatArray:
+        values = expression.rows(genes, order)
+        values[values <= min_expression] = 0.0
+        return values
+
+    reception = build_reception(
+        channels,
+        counting(features.ligands),
+        masks=_stack(masks, features.ligands, order),
+        in_lr=np.isin(features.ligands, features.lr_ligands),
+        in_tfl=np.isin(features.ligands, features.tfl_ligands),
+    )
+    levels = counting(features.expressed)
+    level_masks = _stack(masks, features.expressed, order)
+    if level_masks is not None:
+        levels *= level_masks
+    return Tissue(levels, level_masks, min_expression, reception)
+
+
+def _stack(masks: Masks | None, genes: IntArray, order: IntArray) -> NDArray[np.bool_] | None:
+    """Return the masks of some genes, or None if none of them has one."""
+    if masks is None or not any(int(gene) in masks for gene in genes):
+        return None
+    everywhere = np.ones(len(order), dtype=bool)
+    return np.stack([masks.get(int(gene), everywhere)[order] for gene in genes])

@@ -1,0 +1,200 @@
+"""Which cells a perturbation is applied to: masks, indices, names, queries, and lists in files."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spacetravlr.errors import InputError, UsageError, listing, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Cells = Any
+"""None (all cells), a boolean mask, row indices, cell names, or an obs query string."""
+
+
+def resolve_cells(cells: Cells, cell_names: Sequence[str], *, obs: pd.DataFrame | None = None) -> NDArray[np.int64]:
+    """Return the rows that a scope means.
+
+    Parameters
+    ----------
+    cells
+        None for all cells; a boolean mask ``(n_cells,)``; integer row indices; cell names; or a query string for
+        ``obs`` such as ``"cell_type == 'B cell'"``. An empty list means no cell.
+    cell_names
+        ``(n_cells,)`` names in row order.
+    obs
+        ``(n_cells, ...)`` table of cells, needed for a query string only.
+
+    Returns
+    -------
+    Sorted row indices without repeats.
+
+    Raises
+    ------
+    InputError
+        If a mask has the wrong length, an index is out of range, a name is unknown, or a query cannot be evaluated.
+    UsageError
+        For a query string without ``obs``.
+    """
+    n_cells = len(cell_names)
+    if cells is None:
+        return np.arange(n_cells)
+    if isinstance(cells, str):
+        return _query(cells, obs, n_cells)
+    values = np.asarray(list(cells) if isinstance(cells, Iterable) and not hasattr(cells, "__array__") else cells)
+    if values.ndim != 1:
+        raise InputError(f"cells must be a list or a one-dimensional array, not of shape {values.shape}")
+    if not len(values):
+        return np.empty(0, dtype=np.int64)
+    if values.dtype.kind == "b":
+        if len(values) != n_cells:
+            raise InputError(f"the mask of cells has {len(values)} entries, but there are {n_cells} cells")
+        return np.flatnonzero(values)
+    if values.dtype.kind in "iu":
+        outside = values[(values < 0) | (values >= n_cells)]
+        if len(outside):
+            raise InputError(f"cell index {outside[0]} is out of range: there are {n_cells} cells (0..{n_cells - 1})")
+        return np.unique(values.astype(np.int64))
+    if all(isinstance(value, str) for value in values.tolist()):
+        rows = _rows_of_names(cell_names)
+        unknown = [value for value in values.tolist() if value not in rows]
+        if unknown:
+            raise InputError(_unknown_cells(unknown, cell_names))
+        return np.unique(np.fromiter((rows[value] for value in values.tolist()), dtype=np.int64, count=len(values)))
+    raise InputError(
+        f"cells must be a boolean mask, integer indices or names, not values of type {values.dtype}: {values[0]!r}"
+    )
+
+
+def read_cells_csv(path: Path | str, column: str, cell_names: Sequence[str]) -> NDArray[np.int64]:
+    """Read one column of a table whose columns are lists of cell names.
+
+    Everything is read as text, so names like ``007`` keep their zeros. Columns may have different lengths; blank
+    entries are skipped and blanks around names are removed. Only the chosen column is checked.
+
+    Parameters
+    ----------
+    path
+        Comma-separated file with a header row.
+    column
+        Header of the column to use.
+    cell_names
+        ``(n_cells,)`` names in row order.
+
+    Returns
+    -------
+    Sorted row indices without repeats; none if the column is all blank (nothing is perturbed then).
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, the column is not in the header (or is there twice), or a name is unknown.
+    """
+    if not column.strip():
+        raise InputError(f"no column was named for the cell lists in {path}: give one of its headers")
+    records = _records(Path(path))
+    header = [name.strip() for name in records[0]] if records else []
+    places = [place for place, name in enumerate(header) if name == column.strip()]
+    if len(places) != 1:
+        problem = "has no column" if not places else "has more than one column"
+        raise InputError(f"{path} {problem} {column!r}; its header is: {listing(header)}")
+    rows = _rows_of_names(cell_names)
+    found: set[int] = set()
+    for number, record in enumerate(records[1:], start=2):
+        name = record[places[0]].strip() if len(record) > places[0] else ""
+        if name and name not in rows:
+            raise InputError(f"{path}, column {column!r}, row {number}: {_unknown_cells([name], cell_names)}")
+        if name:
+            found.add(rows[name])
+    return np.array(sorted(found), dtype=np.int64)
+
+
+def read_cell_list(path: Path | str, cell_names: Sequence[str]) -> NDArray[np.int64]:
+    """Read a file with one cell name per line; blank lines and lines that start with ``#`` are skipped.
+
+    Parameters
+    ----------
+    path
+        The text file.
+    cell_names
+        ``(n_cells,)`` names in row order.
+
+    Returns
+    -------
+    Sorted row indices without repeats, at least one.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, names no cell, or names an unknown one.
+    """
+    rows = _rows_of_names(cell_names)
+    found: set[int] = set()
+    for number, line in enumerate(_text(Path(path)).splitlines(), start=1):
+        name = line.strip()
+        if not name or name.startswith("#"):
+            continue
+        if name not in rows:
+            raise InputError(f"{path}, line {number}: {_unknown_cells([name], cell_names)}")
+        found.add(rows[name])
+    if not found:
+        raise InputError(f"{path} names no cell: write one cell name per line")
+    return np.array(sorted(found), dtype=np.int64)
+
+
+def _query(query: str, obs: pd.DataFrame | None, n_cells: int) -> NDArray[np.int64]:
+    if obs is None:
+        raise UsageError(f"cells={query!r} is read as an obs query, but no obs table is there; give names as a list")
+    if len(obs) != n_cells:
+        raise InputError(f"the obs table has {len(obs)} rows, but there are {n_cells} cells")
+    try:
+        # empty dictionaries: a query sees columns only, no variable of this program
+        mask = np.asarray(obs.eval(query, local_dict={}, global_dict={}))
+    except Exception as error:  # pandas raises whatever the expression makes Python raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"cannot evaluate the obs query {query!r}: {reason} (columns: {listing(map(str, obs.columns))})"
+        ) from error
+    if mask.dtype.kind != "b" or mask.shape != (n_cells,):
+        raise InputError(f"the obs query {query!r} gives no true or false for each cell: write a comparison")
+    return np.flatnonzero(mask)
+
+
+def _rows_of_names(cell_names: Sequence[str]) -> dict[str, int]:
+    rows = {str(name): row for row, name in enumerate(cell_names)}
+    if len(rows) < len(cell_names):
+        twice = [name for name, count in Counter(map(str, cell_names)).items() if count > 1]
+        raise InputError(f"cells cannot be chosen by name: these names are not unique: {listing(twice, 5)}")
+    return rows
+
+
+def _unknown_cells(unknown: Iterable[str], cell_names: Sequence[str]) -> str:
+    names = list(dict.fromkeys(unknown))
+    # comparing with every name of a large tissue takes seconds; a sample shows the naming scheme as well
+    close = nearest(names[0], map(str, cell_names[:2000]))
+    hint = f"; did you mean {close!r}?" if close else ""
+    return f"no cell is called {listing(map(repr, names), 5)}{hint}"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot read {path}: it is not text in UTF-8") from error
+
+
+def _records(path: Path) -> list[list[str]]:
+    try:
+        return list(csv.reader(_text(path).splitlines(keepends=True), strict=True))
+    except csv.Error as error:
+        raise InputError(f"cannot read {path} as a comma-separated table: {error}") from error

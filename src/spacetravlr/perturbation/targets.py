@@ -1,0 +1,133 @@
+"""What is done to the tissue: genes set to a value in some cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spacetravlr.errors import InputError, UsageError, nearest
+from spacetravlr.perturbation.scopes import Cells, resolve_cells
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Target:
+    """One gene set to a value.
+
+    Attributes
+    ----------
+    gene
+        The gene.
+    value
+        Desired expression, in the units of the expression matrix; 0 is a knock-out.
+    cells
+        Where (see `resolve_cells`); None for everywhere.
+    """
+
+    gene: str
+    value: float = 0.0
+    cells: Cells = None
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """All that is done to one gene: sorted cell rows, and the desired value of each."""
+
+    gene: int
+    rows: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+Targets = Mapping[str, float] | Iterable[Target] | Target
+
+
+def resolve_targets(
+    targets: Targets,
+    genes: Sequence[str],
+    cell_names: Sequence[str],
+    *,
+    cells: Cells = None,
+    obs: pd.DataFrame | None = None,
+) -> tuple[tuple[Target, ...], tuple[Intervention, ...]]:
+    """Check targets and return what happens to each gene.
+
+    Parameters
+    ----------
+    targets
+        ``{"gene": value}``, or targets with scopes of their own. A gene may occur several times: its scopes add up,
+        and where they overlap the last one wins.
+    genes, cell_names
+        Names of the columns and rows of the expression matrix.
+    cells
+        A scope for all targets; a target with its own scope acts in the cells that are in both.
+    obs
+        Table of cells for query strings.
+
+    Returns
+    -------
+    The targets as asked for, and one intervention per distinct gene in the order of first mention.
+
+    Raises
+    ------
+    InputError
+        For an unknown gene, a value that is not finite or is negative, or a scope that cannot be resolved.
+    UsageError
+        If nothing is to be done.
+    """
+    wanted = _as_targets(targets)
+    if not wanted:
+        raise UsageError("nothing to perturb: give at least one gene and its value")
+    places = {gene: place for place, gene in enumerate(genes)}
+    everywhere = resolve_cells(cells, cell_names, obs=obs)
+    desired: dict[int, NDArray[np.float64]] = {}
+    for target in wanted:
+        if target.gene not in places:
+            raise InputError(_unknown_gene(target.gene, genes))
+        _check_value(target)
+        rows = everywhere
+        if target.cells is not None:
+            rows = np.intersect1d(everywhere, resolve_cells(target.cells, cell_names, obs=obs))
+        gene = places[target.gene]
+        if gene not in desired:
+            desired[gene] = np.full(len(cell_names), np.nan)
+        desired[gene][rows] = float(target.value)
+    interventions = []
+    for gene, values in desired.items():
+        rows = np.flatnonzero(~np.isnan(values))
+        interventions.append(Intervention(gene, rows, values[rows]))
+    return wanted, tuple(interventions)
+
+
+def _as_targets(targets: Targets) -> tuple[Target, ...]:
+    if isinstance(targets, Target):
+        return (targets,)
+    if isinstance(targets, Mapping):
+        return tuple(Target(gene, value) for gene, value in targets.items())
+    # a string is a likely slip, and would be taken for a list of its letters
+    items: list[Any] = [targets] if isinstance(targets, str) else list(targets)  # type: ignore[unreachable]
+    for item in items:
+        if not isinstance(item, Target):
+            raise UsageError(f"targets are {{gene: value}} or a list of Target(gene, value, cells), not {item!r}")
+    return tuple(items)
+
+
+def _check_value(target: Target) -> None:
+    try:
+        value = float(target.value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the desired expression of {target.gene} is no number: {target.value!r}") from error
+    if not math.isfinite(value) or value < 0:
+        raise InputError(f"the desired expression of {target.gene} must be finite and not negative, not {value:g}")
+
+
+def _unknown_gene(gene: str, genes: Sequence[str]) -> str:
+    close = nearest(str(gene), genes)
+    hint = f"; did you mean {close!r}?" if close else ""
+    return f"gene {gene!r} is not among the {len(genes)} measured genes{hint}"

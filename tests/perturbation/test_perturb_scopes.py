@@ -1,0 +1,124 @@
+"""Which cells a scope means."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spacetravlr.errors import InputError, UsageError
+from spacetravlr.perturbation import read_cell_list, read_cells_csv, resolve_cells
+
+NAMES = ["alpha", "beta", "gamma", "007"]
+OBS = pd.DataFrame({"cell_type": ["B cell", "T cell", "B cell", "T cell"], "age": [1, 2, 3, 4]})
+
+
+@pytest.mark.parametrize(
+    ("cells", "rows"),
+    [
+        (None, [0, 1, 2, 3]),
+        ([], []),
+        (np.array([], dtype=float), []),
+        ([True, False, True, False], [0, 2]),
+        (pd.Series([False, True, False, False], index=NAMES), [1]),
+        (np.array([3, 0, 3], dtype=np.uint8), [0, 3]),
+        (range(2), [0, 1]),
+        ({2}, [2]),
+        (["gamma", "alpha", "gamma"], [0, 2]),
+        (pd.Index(["007"]), [3]),
+        ("cell_type == 'B cell' and age > 1", [2]),
+        ("cell_type.str.startswith('T')", [1, 3]),
+    ],
+)
+def test_scopes(cells, rows):
+    found = resolve_cells(cells, NAMES, obs=OBS)
+    assert found.dtype == np.int64
+    assert found.tolist() == rows
+
+
+@pytest.mark.parametrize(
+    ("cells", "error", "message"),
+    [
+        ([True, False], InputError, "mask of cells has 2 entries, but there are 4 cells"),
+        ([0, 4], InputError, r"cell index 4 is out of range: there are 4 cells \(0..3\)"),
+        ([-1], InputError, "cell index -1"),
+        (["alpha", "gama"], InputError, "no cell is called 'gama'; did you mean 'gamma'"),
+        ([0.5], InputError, "boolean mask, integer indices or names"),
+        ([["alpha"]], InputError, "one-dimensional"),
+        (3, InputError, "one-dimensional"),
+        ("nothing == 1", InputError, "cannot evaluate the obs query"),
+        ("cell_type ==", InputError, "cannot evaluate the obs query"),
+        ("age + 1", InputError, "no true or false"),
+        ("@NAMES == 1", InputError, "cannot evaluate the obs query"),
+    ],
+)
+def test_refused_scopes(cells, error, message):
+    with pytest.raises(error, match=message):
+        resolve_cells(cells, NAMES, obs=OBS)
+
+
+def test_a_query_needs_obs_and_names_must_be_unique():
+    with pytest.raises(UsageError, match="no obs table"):
+        resolve_cells("alpha", NAMES)
+    with pytest.raises(InputError, match="3 rows"):
+        resolve_cells("age > 0", NAMES, obs=OBS[:3])
+    with pytest.raises(InputError, match="not unique: a"):
+        resolve_cells(["a"], ["a", "a"])
+
+
+@pytest.fixture
+def sheet(tmp_path):
+    path = tmp_path / "cells.csv"
+    path.write_text("\ufeffone,two,blank\nalpha,beta,\ngamma,alpha,\n alpha ,,\n007\n,nobody\n", encoding="utf-8")
+    return path
+
+
+def test_cells_csv(sheet, tmp_path):
+    assert read_cells_csv(sheet, "one", NAMES).tolist() == [0, 2, 3]
+    assert read_cells_csv(sheet, "blank", NAMES).tolist() == []
+    plain = tmp_path / "plain.csv"
+    plain.write_text('x,y\nalpha,beta\ngamma,alpha\n" alpha ",\n')
+    assert read_cells_csv(plain, "x", NAMES).tolist() == [0, 2]
+    assert read_cells_csv(plain, "y", NAMES).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("two", r"cells.csv, column 'two', row 6: no cell is called 'nobody'"),
+        ("three", r"has no column 'three'; its header is: one, two, blank"),
+        (" ", "no column was named"),
+    ],
+)
+def test_refused_columns(sheet, column, message):
+    with pytest.raises(InputError, match=message):
+        read_cells_csv(sheet, column, NAMES)
+
+
+def test_refused_files(tmp_path):
+    with pytest.raises(InputError, match="cannot read"):
+        read_cells_csv(tmp_path / "none.csv", "a", NAMES)
+    path = tmp_path / "odd.csv"
+    path.write_bytes(b"a,a\nalpha,beta\n")
+    with pytest.raises(InputError, match="more than one column"):
+        read_cells_csv(path, "a", NAMES)
+    path.write_bytes(b'a\n"alpha" x"\n')
+    with pytest.raises(InputError, match="comma-separated"):
+        read_cells_csv(path, "a", NAMES)
+    path.write_bytes(b"a\n\xff\xfe\n")
+    with pytest.raises(InputError, match="UTF-8"):
+        read_cells_csv(path, "a", NAMES)
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match="has no column"):
+        read_cells_csv(path, "a", NAMES)
+
+
+def test_cell_list(tmp_path):
+    path = tmp_path / "subset.txt"
+    path.write_text("# h\nc3\nc1\n\nc3\nc0\n")
+    assert read_cell_list(path, ["c0", "c1", "c2", "c3"]).tolist() == [0, 1, 3]
+    with pytest.raises(InputError, match="line 2: no cell is called 'c3'"):
+        read_cell_list(path, ["c0", "c1"])
+    path.write_text("# nothing\n")
+    with pytest.raises(InputError, match="names no cell"):
+        read_cell_list(path, ["c0"])
