@@ -1,1 +1,29 @@
-"""Signaling."""
+"""Received ligands: what the cells of a tissue get of what the others express."""
+
+from __future__ import annotations
+
+from spacetravlr.signaling._field import SignalField
+from spacetravlr.signaling._fields import FieldOptions, SignalFields, received_by_radius
+from spacetravlr.signaling._plan import MethodName
+from spacetravlr.signaling._received import (
+    exact_received,
+    grid_received,
+    gridded_received,
+    neighbour_received,
+    spectral_received,
+)
+from spacetravlr.signaling._weights import KernelName
+
+__all__ = [
+    "FieldOptions",
+    "KernelName",
+    "MethodName",
+    "SignalField",
+    "SignalFields",
+    "exact_received",
+    "grid_received",
+    "gridded_received",
+    "neighbour_received",
+    "received_by_radius",
+    "spectral_received",
+]

@@ -1,0 +1,38 @@
+"""What every method of evaluating a signal field offers."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+from spacetravlr.signaling._weights import Floats
+
+MethodName = Literal["exact", "grid", "neighbours", "spectral", "gridded"]
+METHODS: tuple[MethodName, ...] = ("exact", "grid", "neighbours", "spectral", "gridded")
+Parameters = dict[str, int | float | str]
+
+# Cost figures are per cell and channel, for a call with this many channels, repeated this many times:
+# fixed numbers, so that the method chosen depends on the coordinates alone.
+NOMINAL_CHANNELS = 64
+NOMINAL_CALLS = 4
+
+
+class Plan(Protocol):
+    """Everything about a sum over senders that depends on the coordinates only."""
+
+    @property
+    def method(self) -> MethodName:
+        """Name of the method."""
+
+    @property
+    def error(self) -> float | None:
+        """Bound on the error over the largest result, for values of one sign; 0 = exact, None = no bound."""
+
+    @property
+    def cost(self) -> float:
+        """Estimated time, ns per cell and channel on one core."""
+
+    def apply(self, values: Floats) -> Floats:
+        """Return K @ values; values (n_cells, n_channels) in C order, result likewise."""
+
+    def parameters(self) -> Parameters:
+        """Return the numbers chosen for these cells."""

@@ -1,0 +1,62 @@
+"""Running independent blocks of work on as many threads as BLAS has been given.
+
+The blocks never depend on the number of threads and BLAS itself runs single-threaded inside them,
+so the same input gives the same bits on any number of threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
+
+
+@cache
+def _blas() -> Any:
+    return ThreadpoolController().select(user_api="blas")
+
+
+class _Pin:
+    """BLAS limited to one thread while at least one caller needs it, restored by the last to leave."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._limit: Any = None
+        self._workers = 1
+
+    @contextmanager
+    def hold(self) -> Iterator[int]:
+        """Keep BLAS to one thread; gives the number it had."""
+        with self._lock:
+            if self._users == 0:
+                self._workers = max((library.num_threads for library in _blas().lib_controllers), default=1)
+                self._limit = _blas().limit(limits=1)
+            self._users += 1
+        try:
+            yield self._workers
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    self._limit.restore_original_limits()
+
+
+_PIN = _Pin()
+one_blas_thread = _PIN.hold
+
+
+def for_each_block(work: Callable[[int], None], count: int) -> None:
+    """Call `work(0) ... work(count - 1)`; each call must write only what no other call touches."""
+    with one_blas_thread() as workers:
+        if min(workers, count) <= 1:
+            for block in range(count):
+                work(block)
+            return
+        with ThreadPoolExecutor(min(workers, count)) as pool:
+            list(pool.map(work, range(count)))
