@@ -20,7 +20,7 @@ from spacetravlr.perturbation._features import (
     select_active,
 )
 from spacetravlr.perturbation._terms import term_values
-from spacetravlr.signaling._threads import for_each_block
+from spacetravlr.threads import for_each_block
 
 # blocks of about this size stay in the processor's cache, which is faster than the larger ones memory would allow
 _CACHE_BYTES = 4 << 20

@@ -14,8 +14,8 @@ from spacetravlr.signaling._gridded import GriddedPlan, Layout, best_layout
 from spacetravlr.signaling._neighbours import MOST_STORED, NeighbourPlan, neighbour_cost
 from spacetravlr.signaling._plan import Plan
 from spacetravlr.signaling._spectral import SpectralPlan, guess_rank, spectral_cost
-from spacetravlr.signaling._threads import one_blas_thread
 from spacetravlr.signaling._weights import Floats, Weights
+from spacetravlr.threads import one_blas_thread
 
 # below this many cells every pair is cheap enough
 ALWAYS_EXACT = 1000

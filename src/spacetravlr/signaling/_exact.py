@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from spacetravlr.signaling._geometry import Integers, compact_order, count_neighbours
 from spacetravlr.signaling._plan import NOMINAL_CHANNELS, MethodName, Parameters
-from spacetravlr.signaling._threads import for_each_block
 from spacetravlr.signaling._weights import Floats, Weights
+from spacetravlr.threads import for_each_block
 
 # 256 x 1024 weights and their scratch take 4 MB: they stay in the cache while BLAS reads them
 RECEIVERS = 256

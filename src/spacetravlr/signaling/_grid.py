@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spacetravlr.signaling._plan import NOMINAL_CHANNELS, MethodName, Parameters
-from spacetravlr.signaling._threads import for_each_block
 from spacetravlr.signaling._weights import Floats
+from spacetravlr.threads import for_each_block
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

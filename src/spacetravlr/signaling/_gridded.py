@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from spacetravlr.signaling._plan import NOMINAL_CALLS, NOMINAL_CHANNELS, MethodName, Parameters
-from spacetravlr.signaling._threads import for_each_block
 from spacetravlr.signaling._weights import Floats
 from spacetravlr.signaling._window import Window, windows_for
+from spacetravlr.threads import for_each_block
 
 Integers = npt.NDArray[np.int64]
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from spacetravlr.signaling._geometry import Integers, compact_order
 from spacetravlr.signaling._plan import NOMINAL_CALLS, NOMINAL_CHANNELS, MethodName, Parameters
-from spacetravlr.signaling._threads import for_each_block
 from spacetravlr.signaling._weights import Floats, Weights
+from spacetravlr.threads import for_each_block
 
 # neighbours that are stored, at 12 bytes each
 MOST_STORED = 48_000_000

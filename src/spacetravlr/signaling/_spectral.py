@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from spacetravlr.signaling._bounds import spread_of_mass
 from spacetravlr.signaling._plan import NOMINAL_CHANNELS, MethodName, Parameters
-from spacetravlr.signaling._threads import for_each_block
 from spacetravlr.signaling._weights import Floats
+from spacetravlr.threads import for_each_block
 
 _ROWS = 2048
 # cells whose sums are kept apart until the end, so that threads need not wait for each other

@@ -22,6 +22,7 @@ from spacetravlr.events import (
     GeneWritten,
     Listener,
 )
+from spacetravlr.threads import one_blas_thread
 from spacetravlr.training.descent import CoordinateDescent
 from spacetravlr.training.fits import (
     BlockSolver,
@@ -34,7 +35,7 @@ from spacetravlr.training.fits import (
 )
 from spacetravlr.training.readme_solver import ReadmeSolver
 from spacetravlr.training.stability import write_stability
-from spacetravlr.training.workers import one_blas_thread, worker_count
+from spacetravlr.training.workers import worker_count
 
 if TYPE_CHECKING:
     from spacetravlr.run import RunDirectory

@@ -49,6 +49,7 @@ class _Pin:
 
 _PIN = _Pin()
 one_blas_thread = _PIN.hold
+"""Context in which BLAS has one thread, so that our own threads do not fight with its; gives the number it had."""
 
 
 def for_each_block(work: Callable[[int], None], count: int) -> None:
