@@ -175,7 +175,7 @@ class ExecutionSettings(Section):
 
     n_parallel: int = Field(default=0, ge=0, description="Worker threads; 0 = one per available core.")
     output_dir: PathText = Field(
-        default="", description="Run directory; empty means named after the input and the date."
+        default="", description="Run directory; empty means named after the input, {stem}_spacetravlr."
     )
     write_minimal_repro_h5ad: bool = Field(
         default=False, description="Also write a small .h5ad that suffices to repeat the run."

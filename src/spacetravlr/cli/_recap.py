@@ -1,0 +1,102 @@
+"""The last words of a run: five lines or fewer."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from typing import TYPE_CHECKING
+
+from spacetravlr.cli._format import count, duration, one_line, score
+from spacetravlr.cli._pace import Pace
+from spacetravlr.errors import SpaceTravLRError, listing
+
+if TYPE_CHECKING:
+    from spacetravlr.events import RunFinished
+    from spacetravlr.run import Run
+
+_WORDS = {"complete": "complete", "partial": "ended", "stopped": "stopped", "failed": "failed"}
+_REASONS_SHOWN = 3
+
+
+def recap(finished: RunFinished, pace: Pace, out: str, run: Run | None) -> list[str]:
+    """Return what a person wants to know when a run has ended.
+
+    Parameters
+    ----------
+    finished
+        The last event.
+    pace
+        The counts.
+    out
+        The run directory.
+    run
+        The run, to suggest a perturbation; None if there is nothing to perturb.
+    """
+    lines = [f"{_WORDS[finished.status]} after {duration(finished.seconds)}: {_counts(finished, pace)}"]
+    if pace.failures:
+        reasons = [f"{gene} ({one_line(reason)})" for gene, reason in pace.failures.items()]
+        lines.append(f"failed, tried again by the next run: {listing(reasons, _REASONS_SHOWN)}")
+    if math.isfinite(finished.median_r2_in):
+        lines.append(
+            f"median R2: {score(finished.median_r2_in)} in sample, {score(finished.median_r2_out)} out of sample"
+        )
+    lines.append(f"results in {out} (GENE_betadata.feather; log/run.log has this account)")
+    following = _following(finished, out, run)
+    if following:
+        lines.append(following)
+    return [one_line(line) for line in lines]
+
+
+def _counts(finished: RunFinished, pace: Pace) -> str:
+    nothing_to_do = pace.total == pace.there_before and not pace.trained
+    parts = ["nothing left to do" if nothing_to_do else f"{count(finished.written, 'gene')} written"]
+    if finished.orphan:
+        parts.append(f"{finished.orphan:,} orphan")
+    if finished.failed:
+        parts.append(f"{finished.failed:,} failed")
+    if pace.there_before:
+        parts.append(f"{pace.there_before:,} skipped (done already)")
+    if pace.elsewhere:
+        parts.append(f"{len(pace.elsewhere):,} skipped (other processes)")
+    left = pace.total - pace.done - len(pace.elsewhere)
+    if left > 0:
+        parts.append(f"{left:,} not begun")
+    return ", ".join(parts)
+
+
+def _following(finished: RunFinished, out: str, run: Run | None) -> str | None:
+    if finished.status == "stopped":
+        return f"to go on: spacetravlr --join-output-dir {shlex.quote(out)}"
+    gene = None if run is None else worth_perturbing(run)
+    if run is None or gene is None:
+        return None
+    toml = shlex.quote(str(run.directory.files.toml))
+    return f"next: spacetravlr-perturb --run-toml {toml} --gene {shlex.quote(gene)} --desired-expr 0 --out ko.feather"
+
+
+def worth_perturbing(run: Run, *, looked_at: int = 8) -> str | None:
+    """Return a gene that a model listens to: of a few models, the TF with the largest coefficient, else any modulator.
+
+    Parameters
+    ----------
+    run
+        The run.
+    looked_at
+        How many models to read; one takes about a millisecond.
+    """
+    import numpy as np
+
+    others: list[str] = []
+    best: tuple[float, str] | None = None
+    for gene in run.genes[:looked_at]:
+        try:
+            betas = run.betas(gene)
+        except SpaceTravLRError:
+            # another process may be replacing it, and this is a suggestion only
+            continue
+        others += betas.modulator_genes
+        sizes = np.abs(betas.values).max(axis=0)
+        for name, size in zip(betas.modulators, sizes.tolist(), strict=True):
+            if name in betas.tfs:
+                best = max(filter(None, (best, (size, name))))
+    return best[1] if best else next(iter(others), None)

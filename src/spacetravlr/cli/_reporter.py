@@ -1,0 +1,113 @@
+"""`Reporter`: listens to a run and tells terminal and log file."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from spacetravlr.cli._displays import RunLog, choose_display
+from spacetravlr.cli._lines import Line, Narrator
+from spacetravlr.cli._pace import Pace
+from spacetravlr.cli._recap import recap
+from spacetravlr.errors import RunDirectoryError
+from spacetravlr.events import Event, Notice, RunFinished, RunStarted
+
+if TYPE_CHECKING:
+    from spacetravlr.run import Run
+
+_LOG = logging.getLogger("spacetravlr")
+
+
+class Reporter:
+    """The listener of the command line; calls may come from any thread.
+
+    Parameters
+    ----------
+    plain
+        Never draw a progress bar.
+    """
+
+    def __init__(self, *, plain: bool) -> None:
+        self.pace = Pace()
+        self.out: str | None = None
+        """The run directory, from the start of the training on."""
+        self.finished: RunFinished | None = None
+        self._narrator = Narrator(self.pace)
+        self._display = choose_display(self.pace, plain=plain)
+        self._log = RunLog()
+        self._lock = threading.RLock()
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        with self._lock:
+            self.pace.update(event)
+            if isinstance(event, RunStarted):
+                # before it is told, because whoever reads it may send a signal at once
+                self.out = event.out
+            for line in self._narrator.tell(event):
+                self._tell(line)
+            if isinstance(event, RunStarted):
+                with self._log_trouble():
+                    self._log.open(event.out)
+            elif isinstance(event, RunFinished):
+                self.finished = event
+            self._display.refresh()
+
+    def say(self, text: str) -> None:
+        """Show and record a line that belongs to no event."""
+        with self._lock:
+            self._tell(Line(text))
+
+    def recap(self, run: Run | None) -> None:
+        """End the display and tell what has become of the run, if it has come to an end."""
+        lines: list[str] = []
+        if self.finished is not None and self.out is not None:
+            lines = recap(self.finished, self.pace, self.out, run)
+        with self._lock:
+            self.close()
+            for text in lines:
+                self._tell(Line(text))
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self._display.close()
+
+    @contextmanager
+    def hearing_logs(self) -> Iterator[None]:
+        """Pass on what the package logs meanwhile."""
+        handler = _Forward(self)
+        _LOG.addHandler(handler)
+        before, _LOG.propagate = _LOG.propagate, False
+        try:
+            yield
+        finally:
+            _LOG.removeHandler(handler)
+            _LOG.propagate = before
+
+    def _tell(self, line: Line) -> None:
+        self._display.show(line)
+        with self._log_trouble():
+            self._log.write(line.text)
+
+    @contextmanager
+    def _log_trouble(self) -> Iterator[None]:
+        try:
+            yield
+        except RunDirectoryError as error:
+            # results matter more than their account: if the disk is the trouble, they will say so themselves
+            self._display.show(Line(f"warning: {error}; the account of this run is not recorded any further"))
+
+
+class _Forward(logging.Handler):
+    """Turns log records into notices."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        super().__init__(logging.WARNING)
+        self._reporter = reporter
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):
+            self._reporter(Notice(record.getMessage(), "warning"))

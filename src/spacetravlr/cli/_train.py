@@ -1,0 +1,79 @@
+"""`spacetravlr` without a subcommand: train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from spacetravlr.cli._reporter import Reporter
+from spacetravlr.cli._request import Request, make_request
+from spacetravlr.cli._signals import Signals
+from spacetravlr.errors import NothingWrittenError, SpaceTravLRError, UsageError, listing
+from spacetravlr.events import Notice
+
+if TYPE_CHECKING:
+    from spacetravlr.cli._errors import Guard
+
+_PACKAGE = "spacetravlr-py"
+
+
+def run_training(given: Mapping[str, Any], guard: Guard) -> int:
+    """Train as the flags ask, and return the exit code.
+
+    Parameters
+    ----------
+    given
+        Value of every flag by its name, None for those that were not given.
+    guard
+        Told where the run keeps its logs.
+
+    Raises
+    ------
+    SpaceTravLRError
+        If something is wrong with flags, settings, sample or directory, or nothing was written.
+    """
+    if given["update"]:
+        return _tell_how_to_upgrade(given["update_version"])
+    if given["demo"]:
+        raise UsageError(
+            "the simulated dashboard of --demo is not part of this version; `spacetravlr demo` simulates a tissue, "
+            "trains on it and knocks a gene out"
+        )
+    request = make_request(given)
+    reporter = Reporter(plain=bool(given["plain"]))
+    try:
+        code = _train(request, reporter)
+    finally:
+        reporter.close()
+        if reporter.out is not None:
+            guard.log_directory = Path(reporter.out) / "log"
+    failures = reporter.pace.failures
+    if failures and given["fail_on_gene_error"]:
+        raise SpaceTravLRError(f"{len(failures)} gene(s) could not be trained: {listing(failures, 5)}")
+    return code
+
+
+def _train(request: Request, reporter: Reporter) -> int:
+    for notice in request.notices:
+        reporter(Notice(notice))
+    # only now, so that a slip in the flags is reported without waiting for numpy and its friends
+    from spacetravlr.training import StopRequest, train
+
+    stop = StopRequest()
+    with Signals(stop, reporter) as signals, reporter.hearing_logs():
+        try:
+            run = train(request.sample, request.out, config=request.config, listener=reporter, stop=stop)
+        except NothingWrittenError:
+            reporter.recap(None)
+            raise
+        reporter.recap(run)
+    return signals.exit_code
+
+
+def _tell_how_to_upgrade(version: str | None) -> int:
+    wanted = f"'{_PACKAGE}=={version.removeprefix('v')}'" if version else _PACKAGE
+    typer.echo(f"This is a Python package; to upgrade it: python -m pip install --upgrade {wanted}")
+    return 0

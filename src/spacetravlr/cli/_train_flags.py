@@ -1,0 +1,112 @@
+"""The flags of `spacetravlr` without a subcommand, in the order of the help."""
+
+from __future__ import annotations
+
+from spacetravlr.cli._flags import Flag
+from spacetravlr.cli._version import version_flag
+
+INPUT, OUTPUT, MODEL, SPATIAL, NETWORK, EXECUTION, DISPLAY = (
+    "Input",
+    "Output",
+    "Model",
+    "Spatial",
+    "Network",
+    "Execution",
+    "Display",
+)
+
+
+TRAIN_FLAGS: tuple[Flag, ...] = (
+    Flag(
+        ("--h5ad",),
+        INPUT,
+        "data.adata_path",
+        help="The AnnData file to train on; needed unless the configuration names one.",
+        metavar="FILE",
+    ),
+    Flag(
+        ("--config", "-c"),
+        INPUT,
+        help="Settings in TOML; flags win over it. Default: spaceship_config.toml or SpaceshipConfig.toml in the "
+        "current directory, if there is one.",
+        kind="path",
+        metavar="FILE",
+    ),
+    Flag(("--layer",), INPUT, "data.layer", metavar="NAME"),
+    Flag(("--cluster-annot",), INPUT, "data.cluster_annot", metavar="COLUMN"),
+    Flag(("--species",), INPUT, "data.spatial_species"),
+    Flag(("--genes",), INPUT, "training.genes"),
+    Flag(("--max-genes",), INPUT, "training.max_genes"),
+    Flag(("--condition",), INPUT, "data.condition", metavar="COLUMN", more="Not in this version."),
+    Flag(
+        ("--output-dir",),
+        OUTPUT,
+        "execution.output_dir",
+        help="Run directory; a run of the same settings that is there is continued. Default: {file stem}_spacetravlr "
+        "in the current directory.",
+        metavar="DIR",
+    ),
+    Flag(
+        ("--join-output-dir",),
+        OUTPUT,
+        help="Continue or help with the run in this directory: all settings are those it was begun with, and only "
+        "--h5ad, --parallel and --plain are heeded.",
+        kind="path",
+        metavar="DIR",
+    ),
+    Flag(("--write-minimal-repro-h5ad",), OUTPUT, "execution.write_minimal_repro_h5ad"),
+    Flag(("--save-cnn-weights",), OUTPUT, "model_export.save_cnn_weights"),
+    Flag(
+        ("--training-mode",),
+        MODEL,
+        "training.mode",
+        aliases=(("minimal", "seed"), ("seed-only", "seed")),
+        more="This version has seed only.",
+    ),
+    Flag(("--solver",), MODEL, "lasso.solver"),
+    Flag(("--select",), MODEL, "lasso.select"),
+    Flag(("--penalty",), MODEL, "lasso.penalty"),
+    Flag(("--l1-reg",), MODEL, "lasso.l1_reg"),
+    Flag(("--group-reg",), MODEL, "lasso.group_reg"),
+    Flag(("--n-iter",), MODEL, "lasso.n_iter"),
+    Flag(("--tol",), MODEL, "lasso.tol"),
+    Flag(("--n-bootstraps",), MODEL, "lasso.n_bootstraps"),
+    Flag(("--score-on",), MODEL, "training.score_on"),
+    Flag(("--score-threshold",), MODEL, "training.score_threshold"),
+    Flag(("--held-out",), MODEL, "training.held_out"),
+    Flag(("--epochs",), MODEL, "training.epochs"),
+    Flag(("--lr",), MODEL, "training.learning_rate"),
+    Flag(
+        ("--cnn-output-activation",),
+        MODEL,
+        "cnn.output_activation",
+        aliases=(("sigmoid-x2", "sigmoidx2"),),
+    ),
+    Flag(("--radius",), SPATIAL, "spatial.radius"),
+    Flag(("--contact-distance",), SPATIAL, "spatial.contact_distance"),
+    Flag(("--kernel",), SPATIAL, "spatial.kernel"),
+    Flag(("--signal-tol",), SPATIAL, "spatial.signal_tol"),
+    Flag(("--weighted-ligand-scale-factor",), SPATIAL, "spatial.weighted_ligand_scale_factor"),
+    Flag(("--tf-prior",), NETWORK, "grn.tf_priors_feather", metavar="FILE"),
+    Flag(("--max-ligands",), NETWORK, "grn.max_ligands"),
+    Flag(("--max-lr-pairs",), key="grn.max_ligands", hidden=True),
+    Flag(("--extra-modulators",), NETWORK, "grn.extra_modulators"),
+    Flag(("--extra-lr",), NETWORK, "grn.extra_lr", metavar="L$R,..."),
+    Flag(("--parallel",), EXECUTION, "execution.n_parallel"),
+    Flag(("--seed",), EXECUTION, "execution.random_seed"),
+    Flag(("--device",), EXECUTION, "execution.device"),
+    Flag(
+        ("--fail-on-gene-error",),
+        EXECUTION,
+        help="Exit with status 1 if a gene could not be trained, even if others were.",
+        kind="flag",
+    ),
+    Flag(
+        ("--plain",), DISPLAY, help="Plain lines instead of a progress bar, as when the output is a file.", kind="flag"
+    ),
+    version_flag("spacetravlr", DISPLAY),
+    Flag(("--demo",), help="Simulated dashboard of the compiled edition.", kind="flag", hidden=True),
+    Flag(("--update",), help="Tell how to upgrade.", kind="flag", hidden=True),
+    Flag(("--update-version",), help="Tell how to install this version.", metavar="TAG", hidden=True),
+)
+"""Flags with a `key` are settings; the others are handled by the command itself."""

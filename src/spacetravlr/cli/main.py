@@ -1,0 +1,124 @@
+"""`spacetravlr`: train, and the subcommands around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spacetravlr.cli._errors import Guard, run_app
+from spacetravlr.cli._flags import with_flags
+from spacetravlr.cli._train_flags import TRAIN_FLAGS
+from spacetravlr.errors import UsageError
+
+_HELP = """
+Learn from a spatial transcriptomics sample how every gene depends on transcription factors and on ligands received
+from neighbouring cells. Then simulate a knock-out with spacetravlr-perturb.
+
+\b
+  spacetravlr demo                                   see everything at work
+  spacetravlr --h5ad sample.h5ad --output-dir run    train on your sample
+  spacetravlr --h5ad sample.h5ad --genes Pax5,Irf4   only some targets
+  spacetravlr --join-output-dir run                  continue it, or join in
+
+The sample needs layers["imputed_count"] (or --layer), positions in obsm["spatial"] and clusters in obs["cell_type"]
+(or --cluster-annot). A run that is there already is continued.
+"""
+_EPILOG = "Ctrl-C finishes what is at work, a second Ctrl-C stops at once; the same command goes on later. " \
+    "Exit status: 0 done, 1 error, 2 wrong usage, 3 no gene could be modelled."  # fmt: skip
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _train(ctx: typer.Context, **given: Any) -> None:
+    if ctx.invoked_subcommand is None:
+        from spacetravlr.cli._train import run_training
+
+        raise typer.Exit(Guard().run(lambda guard: run_training(given, guard)))
+    stray = [flag.names[0] for flag in TRAIN_FLAGS if given[flag.name] is not None]
+    if stray:
+        raise typer.Exit(Guard().run(lambda _: _refuse(stray, str(ctx.invoked_subcommand))))
+
+
+def _refuse(stray: Sequence[str], command: str) -> int:
+    raise UsageError(f"{', '.join(stray)}: no flag of {command}; the flags of a command come after its name")
+
+
+app.callback(invoke_without_command=True, help=_HELP, epilog=_EPILOG)(with_flags(_train, TRAIN_FLAGS))
+
+
+@app.command("demo")
+def _demo(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where everything is written.")] = Path("demo_spacetravlr"),
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the simulated tissue.")] = 0,
+    cells: Annotated[int, typer.Option(metavar="N", help="Number of cells of the simulated tissue.")] = 2000,
+) -> None:
+    """Simulate a tissue, train on it, knock genes out, and compare with the known answer."""
+
+    def action(_: Guard) -> int:
+        from spacetravlr.bench.demo import run_demo
+
+        run_demo(out.expanduser(), seed=seed, n_cells=cells, say=typer.echo)
+        return 0
+
+    raise typer.Exit(Guard().run(action))
+
+
+@app.command(
+    "bench",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False},
+)
+def _bench(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Which benchmark; its own flags follow.")] = "list",
+    json_out: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the figures as JSON.")] = None,
+) -> None:
+    """Measure speed, memory and error; without a name, list the benchmarks."""
+
+    def action(_: Guard) -> int:
+        from spacetravlr.bench import registry
+
+        arguments, target = split_json_out(ctx.args)
+        return registry.main(name, arguments, target or json_out) or 0
+
+    raise typer.Exit(Guard().run(action))
+
+
+def split_json_out(arguments: Sequence[str]) -> tuple[list[str], Path | None]:
+    """Take `--json-out FILE` out of the arguments behind a benchmark's name.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing.
+    """
+    rest: list[str] = []
+    target: Path | None = None
+    words = iter(arguments)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if flag != "--json-out":
+            rest.append(word)
+            continue
+        value = value if equals else next(words, "")
+        if not value:
+            raise UsageError("--json-out needs a file")
+        target = Path(value)
+    return rest, target
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run `spacetravlr` and return its exit code.
+
+    Parameters
+    ----------
+    arguments
+        What follows the name of the program; by default those of this process.
+    """
+    return run_app(app, "spacetravlr", arguments)

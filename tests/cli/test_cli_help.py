@@ -1,0 +1,111 @@
+"""Help is complete, generated from the configuration, and cheap."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spacetravlr import __version__
+from spacetravlr.cli import _facts
+from spacetravlr.cli._perturb_flags import PERTURB_FLAGS
+from spacetravlr.cli._train_flags import TRAIN_FLAGS
+from spacetravlr.config import settings
+
+HEAVY = ("numpy", "pandas", "anndata", "numba", "torch", "scipy", "pydantic", "pyarrow", "h5py", "matplotlib")
+# every training flag of the compiled edition 1.2.0
+README_FLAGS = """
+    -c --config --h5ad --tf-prior --training-mode --epochs --parallel --max-ligands --max-genes --genes
+    --extra-modulators --extra-lr --output-dir --condition --join-output-dir --l1-reg --group-reg --n-iter --tol --lr
+    --cnn-output-activation --weighted-ligand-scale-factor --save-cnn-weights --write-minimal-repro-h5ad --plain
+    -V --version
+"""
+OUR_FLAGS = """
+    --solver --select --penalty --kernel --signal-tol --score-on --score-threshold --held-out --n-bootstraps --layer
+    --cluster-annot --radius --contact-distance --seed --device --species
+"""
+
+
+def flat(text: str) -> str:
+    """Text of a help page without frames and line breaks."""
+    return " ".join(re.sub(r"[─│╭╮╰╯]", " ", text).split())
+
+
+@pytest.mark.parametrize("module", ["main", "perturb"])
+def test_help_imports_nothing_heavy(module: str):
+    code = (
+        f"import sys\nfrom spacetravlr.cli.{module} import run\ncode = run(['--help'])\n"
+        f"sys.stderr.write(repr((code, [name for name in {HEAVY!r} if name in sys.modules])))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "(0, [])"
+    assert "Usage: spacetravlr" in done.stdout
+
+
+def test_the_help_of_training_shows_every_flag_with_its_description(cli):
+    page = cli("spacetravlr", "--help", TERMINAL_WIDTH="300")
+    assert page.code == 0
+    assert page.err == ""
+    text = flat(page.out)
+    for name in f"{README_FLAGS} {OUR_FLAGS}".split():
+        assert re.search(rf"(^|\s){name}\s", text), name
+    described = {setting.key: setting.description for setting in settings()}
+    for flag in TRAIN_FLAGS:
+        if flag.key and not flag.help and not flag.hidden:
+            assert flat(described[flag.key]) in text, flag.names
+    for panel in ("Input", "Output", "Model", "Spatial", "Network", "Execution", "Display"):
+        assert re.search(rf"╭─ {panel} ─", page.out), panel
+    assert "--max-lr-pairs" not in text
+
+
+def test_defaults_in_the_help_are_those_of_the_configuration(cli):
+    text = flat(cli("spacetravlr", "--help", TERMINAL_WIDTH="300").out)
+    assert "coordinate units. Default: 200." in text
+    assert "Worker threads; 0 = one per available core. Default: 0." in text
+    assert "Default: 1e-6." in text
+    assert "One of gaussian, truncated. Default: gaussian." in text
+
+
+def test_the_help_fits_a_terminal_of_80_columns(cli):
+    for program in ("spacetravlr", "spacetravlr-perturb"):
+        page = cli(program, "--help", COLUMNS="80")
+        assert max(map(len, page.out.splitlines())) <= 80
+        assert "…" not in page.out
+
+
+def test_the_help_of_perturbation_shows_every_flag(cli):
+    text = flat(cli("spacetravlr-perturb", "-h").out)
+    for flag in PERTURB_FLAGS:
+        assert all(name in text for name in flag.names)
+    # section names are not taken for colours
+    assert "[perturbation].n_propagation" in text
+
+
+def test_the_file_of_facts_is_what_the_configuration_says():
+    remedy = "run: python -c 'from spacetravlr.cli._facts import write_facts; write_facts()'"
+    assert _facts.FILE.read_text(encoding="utf-8") == _facts.make_facts(), remedy
+
+
+def test_the_facts_cover_every_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(_facts, "FILE", tmp_path / "facts.json")
+    _facts.write_facts()
+    assert json.loads(_facts.FILE.read_text(encoding="utf-8")).keys() == {setting.key for setting in settings()}
+    assert {key: fact.kind for key, fact in _facts.facts.__wrapped__().items()} == {s.key: s.kind for s in settings()}
+
+
+@pytest.mark.parametrize("program", ["spacetravlr", "spacetravlr-perturb"])
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_the_version(cli, program: str, flag: str):
+    done = cli(program, flag)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"{program} {__version__} (Python 3.")
+    assert done.out.count("\n") == 1
+
+
+def test_subcommands_have_help_of_their_own(cli):
+    assert "--cells" in cli("spacetravlr", "demo", "--help").out
+    assert "--json-out" in cli("spacetravlr", "bench", "--help").out
