@@ -135,7 +135,8 @@ def test_the_run_of_the_compiled_edition(golden: Path, tmp_path: Path) -> None:
     for path in (golden / "v1_run").iterdir():
         shutil.copy(path, tmp_path)
     base = Betabase.load(tmp_path)
-    assert list(base) == ["Agt", "Btc", "Dsc3", "Ezh2"]
+    assert len(base) == 14
+    assert {"Agt", "Btc", "Dsc3", "Ezh2"} <= set(base)
     cells = np.array(base["Agt"].row_labels)
     rows = base.rows_for((np.full(len(cells), "2"),), cells)
     assert rows["Agt"].tolist() == list(range(len(cells)))

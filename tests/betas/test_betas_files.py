@@ -114,14 +114,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(RunDirectoryError, match=r"T_betadata\.feather: cannot be written \(No space left"):
+    with pytest.raises(RunDirectoryError, match=r"cannot write .*T_betadata\.feather: no space left"):
         table().write(path)
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == b"old"
 
 
 def test_writing_into_a_missing_directory(tmp_path: Path) -> None:
-    with pytest.raises(RunDirectoryError, match="check that the directory exists"):
+    with pytest.raises(RunDirectoryError, match="the directory does not exist"):
         table().write(tmp_path / "missing" / "T_betadata.feather")
 
 

@@ -386,7 +386,7 @@ def test_a_heartbeat_that_was_removed_counts_as_silence(tmp_path: Path) -> None:
 
 def test_a_directory_that_is_gone_gives_an_error_and_holds_nothing(tmp_path: Path) -> None:
     mine = Claims(tmp_path / "gone", is_done=never)
-    with pytest.raises(RunDirectoryError, match="the directory has gone"):
+    with pytest.raises(RunDirectoryError, match="the directory does not exist"):
         mine.claim(["A"])
     mine.close()
 

@@ -21,7 +21,7 @@ NETWORK_FILE = "mouse_network.parquet"
 def write_network(adata: AnnData, directory: str | os.PathLike[str]) -> Path:
     """Write ``uns["network"]`` as a network file; see `spacetravlr.datasets.write_network`."""
     # not above: the run room loads the coefficients, and a simulation must owe nothing to the code it judges
-    from spacetravlr.run.atomic import make_directory, replacing
+    from spacetravlr.atomic import make_directory, replacing
 
     if "network" not in adata.uns:
         raise InputError("uns['network'] is missing: this AnnData is not a simulated tissue; use one of datasets")

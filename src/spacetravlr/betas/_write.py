@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import uuid
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from spacetravlr.atomic import write_bytes
 from spacetravlr.betas._columns import CELL_ID, CLUSTER_ID, INTERCEPT, PREFIX
 from spacetravlr.betas.table import Betas
-from spacetravlr.errors import InputError, RunDirectoryError
+from spacetravlr.errors import InputError
 
 
 def write_betas(betas: Betas, path: Path) -> None:
@@ -26,7 +25,7 @@ def write_betas(betas: Betas, path: Path) -> None:
     if kept.intercept.any():
         fields[INTERCEPT] = pa.array(kept.intercept)
     fields |= {PREFIX + name: pa.array(column) for name, column in zip(kept.modulators, columns, strict=True)}
-    _write_whole(path, _serialise(pa.record_batch(list(fields.values()), names=list(fields))))
+    write_bytes(path, memoryview(_serialise(pa.record_batch(list(fields.values()), names=list(fields)))))
 
 
 def _serialise(batch: pa.RecordBatch) -> pa.Buffer:
@@ -35,19 +34,3 @@ def _serialise(batch: pa.RecordBatch) -> pa.Buffer:
     with pa.ipc.new_file(sink, batch.schema, options=options) as writer:
         writer.write_batch(batch)
     return sink.getvalue()
-
-
-def _write_whole(path: Path, content: pa.Buffer) -> None:
-    # the name must not end like a betadata file, and must differ between threads, processes and hosts
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        raise RunDirectoryError(
-            f"{path}: cannot be written ({error.strerror or error}); check that the directory exists, "
-            "may be written to and has space"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)

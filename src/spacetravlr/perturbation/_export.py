@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spacetravlr.errors import RunDirectoryError
+from spacetravlr.atomic import make_directory, replacing
 
 if TYPE_CHECKING:
     import anndata
@@ -57,7 +53,8 @@ def write_feather(effect: Effect, path: Path) -> None:
     schema = pa.schema([("CellID", pa.string()), *((gene, pa.float64()) for gene in effect.genes)])
     row_of = {int(gene): row for row, gene in enumerate(effect.columns)}
     options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with _replacing(path) as temporary, pa.ipc.new_file(str(temporary), schema, options=options) as writer:
+    make_directory(path.parent)
+    with replacing(path) as temporary, pa.ipc.new_file(str(temporary), schema, options=options) as writer:
         for start in range(0, len(effect.cells), _BATCH):
             rows = slice(start, start + _BATCH)
             columns = [pa.array(effect.cells[rows], pa.string())]
@@ -70,20 +67,6 @@ def write_feather(effect: Effect, path: Path) -> None:
 def write_h5ad(effect: Effect, path: Path) -> None:
     """Write the AnnData of an effect."""
     data = to_anndata(effect)
-    with _replacing(path) as temporary:
+    make_directory(path.parent)
+    with replacing(path) as temporary:
         data.write_h5ad(temporary)
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name in the same directory; it becomes `path` on success and is removed on failure."""
-    temporary = path.parent / f".tmp-{os.getpid()}-{threading.get_ident()}-{path.name}"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise RunDirectoryError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()

@@ -1,10 +1,9 @@
-"""Which cells a perturbation is applied to: masks, indices, names, queries, and lists in files."""
+"""Which cells a perturbation is applied to: masks, indices, names, labels, regions, queries, and lists in files."""
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,26 +11,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacetravlr.errors import InputError, UsageError, listing, nearest
+from spacetravlr.perturbation._labels import labelled, text_labels
+from spacetravlr.perturbation._read import read_records, read_text
+from spacetravlr.perturbation.regions import Region, is_geojson
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Cells = Any
-"""None (all cells), a boolean mask, row indices, cell names, or an obs query string."""
+"""None (all cells), a boolean mask, row indices, cell names, ``{obs column: labels}``, an obs query string, a `Region`
+(or GeoJSON, or a `Path` to a file of polygons)."""
 
 
-def resolve_cells(cells: Cells, cell_names: Sequence[str], *, obs: pd.DataFrame | None = None) -> NDArray[np.int64]:
+def resolve_cells(
+    cells: Cells,
+    cell_names: Sequence[str],
+    *,
+    obs: pd.DataFrame | None = None,
+    xy: NDArray[np.float64] | None = None,
+    labels: NDArray[Any] | None = None,
+) -> NDArray[np.int64]:
     """Return the rows that a scope means.
 
     Parameters
     ----------
     cells
-        None for all cells; a boolean mask ``(n_cells,)``; integer row indices; cell names; or a query string for
-        ``obs`` such as ``"cell_type == 'B cell'"``. An empty list means no cell.
+        None for all cells; a boolean mask ``(n_cells,)``; integer row indices; cell names; labels such as
+        ``{"cell_type": ["B cell", "T cell"]}`` (several columns: cells that match all of them); a query string for
+        ``obs`` such as ``"cell_type == 'B cell'"``; a `Region`, a GeoJSON object, or a `pathlib.Path` to a GeoJSON or
+        CSV file with a polygon in tissue coordinates. An empty list means no cell.
     cell_names
         ``(n_cells,)`` names in row order.
     obs
-        ``(n_cells, ...)`` table of cells, needed for a query string only.
+        ``(n_cells, ...)`` table of cells, needed for a query string and for labels.
+    xy
+        ``(n_cells, 2)`` coordinates, needed for a region.
+    labels
+        ``(n_cells,)`` cluster labels, known as ``cluster`` and ``cell_type`` where `obs` has no such column.
 
     Returns
     -------
@@ -40,15 +56,20 @@ def resolve_cells(cells: Cells, cell_names: Sequence[str], *, obs: pd.DataFrame 
     Raises
     ------
     InputError
-        If a mask has the wrong length, an index is out of range, a name is unknown, or a query cannot be evaluated.
+        If a mask has the wrong length, an index is out of range, a name, column or label is unknown, no cell lies in
+        a region, or a query cannot be evaluated.
     UsageError
-        For a query string without ``obs``.
+        For a query string without ``obs``, or a region without ``xy``.
     """
     n_cells = len(cell_names)
     if cells is None:
         return np.arange(n_cells)
     if isinstance(cells, str):
         return _query(cells, obs, n_cells)
+    if isinstance(cells, Region | Path) or is_geojson(cells):
+        return _region(cells, xy)
+    if isinstance(cells, Mapping):
+        return _labelled(cells, obs, labels, n_cells)
     values = np.asarray(list(cells) if isinstance(cells, Iterable) and not hasattr(cells, "__array__") else cells)
     if values.ndim != 1:
         raise InputError(f"cells must be a list or a one-dimensional array, not of shape {values.shape}")
@@ -100,7 +121,7 @@ def read_cells_csv(path: Path | str, column: str, cell_names: Sequence[str]) -> 
     """
     if not column.strip():
         raise InputError(f"no column was named for the cell lists in {path}: give one of its headers")
-    records = _records(Path(path))
+    records = read_records(Path(path))
     header = [name.strip() for name in records[0]] if records else []
     places = [place for place, name in enumerate(header) if name == column.strip()]
     if len(places) != 1:
@@ -138,7 +159,7 @@ def read_cell_list(path: Path | str, cell_names: Sequence[str]) -> NDArray[np.in
     """
     rows = _rows_of_names(cell_names)
     found: set[int] = set()
-    for number, line in enumerate(_text(Path(path)).splitlines(), start=1):
+    for number, line in enumerate(read_text(Path(path)).splitlines(), start=1):
         name = line.strip()
         if not name or name.startswith("#"):
             continue
@@ -168,6 +189,33 @@ def _query(query: str, obs: pd.DataFrame | None, n_cells: int) -> NDArray[np.int
     return np.flatnonzero(mask)
 
 
+def _region(cells: Any, xy: NDArray[np.float64] | None) -> NDArray[np.int64]:
+    if xy is None:
+        raise UsageError("a region needs the coordinates of the cells, but none are there; give names as a list")
+    if isinstance(cells, Path):
+        return Region.read(cells).rows(xy)
+    return (cells if isinstance(cells, Region) else Region.from_geojson(cells)).rows(xy)
+
+
+def _labelled(
+    wanted: Mapping[str, Any], obs: pd.DataFrame | None, labels: NDArray[Any] | None, n_cells: int
+) -> NDArray[np.int64]:
+    if not wanted:
+        raise UsageError("cells={} names no column: give {'cell_type': ['...']}, or None for all cells")
+    mask = np.ones(n_cells, dtype=bool)
+    for column, values in wanted.items():
+        codes, known = text_labels(labelled(column, obs, labels, n_cells))
+        asked = text_labels(np.atleast_1d(np.asarray(values, dtype=object)))[1]
+        places = {label: place for place, label in enumerate(known)}
+        unknown = [label for label in asked if label not in places]
+        if unknown:
+            close = nearest(unknown[0], known)
+            hint = f"; did you mean {close!r}?" if close else ""
+            raise InputError(f"no cell has the {column} {listing(map(repr, unknown), 5)}{hint} (known: {listing(known)})")
+        mask &= np.isin(codes, [places[label] for label in asked])
+    return np.flatnonzero(mask)
+
+
 def _rows_of_names(cell_names: Sequence[str]) -> dict[str, int]:
     rows = {str(name): row for row, name in enumerate(cell_names)}
     if len(rows) < len(cell_names):
@@ -182,19 +230,3 @@ def _unknown_cells(unknown: Iterable[str], cell_names: Sequence[str]) -> str:
     close = nearest(names[0], map(str, cell_names[:2000]))
     hint = f"; did you mean {close!r}?" if close else ""
     return f"no cell is called {listing(map(repr, names), 5)}{hint}"
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"cannot read {path}: it is not text in UTF-8") from error
-
-
-def _records(path: Path) -> list[list[str]]:
-    try:
-        return list(csv.reader(_text(path).splitlines(keepends=True), strict=True))
-    except csv.Error as error:
-        raise InputError(f"cannot read {path} as a comma-separated table: {error}") from error

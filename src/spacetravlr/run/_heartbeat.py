@@ -9,9 +9,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from spacetravlr.atomic import write_bytes
+from spacetravlr.process import ProcessId
 from spacetravlr.run._lockfile import FIRST_LINE, read_lock
-from spacetravlr.run._process import ProcessId
-from spacetravlr.run.atomic import write_bytes
 
 _LOG = logging.getLogger("spacetravlr")
 _INSTANCES = itertools.count()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from spacetravlr.run._process import ProcessId, is_gone
+from spacetravlr.process import ProcessId, is_gone
 
 FIRST_LINE = "spacetravlr_gene 1"
 

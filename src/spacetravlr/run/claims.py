@@ -14,11 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from spacetravlr.atomic import create_exclusively, write_bytes
+from spacetravlr.process import this_process
 from spacetravlr.run._heartbeat import Heartbeat, remove_dead_heartbeats
 from spacetravlr.run._lockfile import LockFile, LockInfo, holder_text, lock_text, read_lock
-from spacetravlr.run._process import this_process
 from spacetravlr.run._staleness import StaleWatch
-from spacetravlr.run.atomic import create_exclusively, write_bytes
 from spacetravlr.run.paths import RunPaths, scan
 
 _SERIAL = itertools.count()

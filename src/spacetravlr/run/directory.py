@@ -10,9 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from spacetravlr import atomic
 from spacetravlr.config import RunConfig
 from spacetravlr.errors import RunDirectoryError
-from spacetravlr.run import atomic, paths
+from spacetravlr.run import paths
 from spacetravlr.run._accounts import begun, concluded
 from spacetravlr.run.claims import Claims, read_claims
 from spacetravlr.run.log import GeneLog, format_log

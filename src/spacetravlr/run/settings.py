@@ -7,9 +7,9 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from spacetravlr.atomic import create_text, make_directory
 from spacetravlr.config import RunConfig, settings
 from spacetravlr.errors import ConfigError, RunDirectoryError, SettingsChangedError, listing
-from spacetravlr.run.atomic import create_text, make_directory
 from spacetravlr.run.manifest import InputData, Manifest
 from spacetravlr.run.paths import RunPaths, scan
 

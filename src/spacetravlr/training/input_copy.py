@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacetravlr.run.atomic import replacing
+from spacetravlr.atomic import replacing
 
 if TYPE_CHECKING:
     from spacetravlr.tissue import Tissue

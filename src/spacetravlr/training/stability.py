@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spacetravlr.atomic import make_directory
 from spacetravlr.betas import Betas
 from spacetravlr.betas.names import escape_gene
-from spacetravlr.run.atomic import make_directory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from spacetravlr.run import _process
-from spacetravlr.run._process import is_gone, this_process
+from spacetravlr import process as _process
+from spacetravlr.process import is_gone, this_process
 
 
 def dead_pid() -> int:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from spacetravlr.errors import RunDirectoryError
-from spacetravlr.run._process import ProcessId, is_gone, this_process
+from spacetravlr.process import ProcessId, is_gone, this_process
 
 _TEMPORARY = re.compile(r"\.tmp-(?P<tag>[0-9a-f]{8})-(?P<pid>\d+)-(?P<started>\d+)-\d+")
 _COUNTER = itertools.count()
@@ -25,7 +25,7 @@ _ADVICE = {
     errno.ENOTDIR: "a part of the path is a file, not a directory; choose another --output-dir",
     errno.EEXIST: "a file is in the way; choose another --output-dir",
     errno.EISDIR: "a directory of that name is in the way; remove it or choose another --output-dir",
-    errno.ENOENT: "the directory has gone; was it removed while the run was going on?",
+    errno.ENOENT: "the directory does not exist; create it, or was it removed while the run was going on?",
     errno.ENAMETOOLONG: "the name is too long for this file system",
 }
 
@@ -85,7 +85,7 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
         _discard(temporary)
 
 
-def write_bytes(path: Path, content: bytes, *, durable: bool = False) -> None:
+def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = False) -> None:
     """Write a whole file atomically.
 
     Parameters
@@ -190,8 +190,7 @@ def create_exclusively(path: Path, content: bytes) -> bool:
 def remove_left_overs(directory: Path) -> int:
     """Remove temporary files of processes that were killed while writing; return how many.
 
-    Those that name a process of this machine go if it has ended; those that name none (coefficient files are written
-    so) go when they are an hour older than a file written now, by the clock of the file system.
+    Only those of processes of this machine can be judged; others are left alone.
     """
     me, gone = this_process(), []
     for path in directory.glob(".tmp-*"):
@@ -200,23 +199,9 @@ def remove_left_overs(directory: Path) -> int:
             started = "" if name["started"] == "0" else name["started"]
             if is_gone(ProcessId(me.host, int(name["pid"]), me.machine, started)):
                 gone.append(path)
-    nameless = list(directory.glob(".*.tmp"))
-    if nameless:
-        with suppress(OSError):
-            gone += _older(nameless, by=3600.0)
     for path in gone:
         _discard(path)
     return len(gone)
-
-
-def _older(files: list[Path], *, by: float) -> list[Path]:
-    new = temporary_name(files[0].parent)
-    try:
-        new.touch()
-        limit = new.stat().st_mtime - by
-        return [path for path in files if path.stat().st_mtime < limit]
-    finally:
-        _discard(new)
 
 
 def _discard(path: Path) -> None:
