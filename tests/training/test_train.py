@@ -237,6 +237,23 @@ def test_nan_expression_leaves_nothing_behind(tissue_data: anndata.AnnData, netw
     assert not (tmp_path / "out").exists()
 
 
+def test_a_failed_set_up_takes_nothing_along_that_is_not_its_own(
+    tissue_data: anndata.AnnData, network_dir: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    (home / "log").mkdir(parents=True)
+    (home / "thesis.txt").write_text("precious")
+    bad = tissue_data.copy()
+    bad.layers["imputed_count"][3, 0] = np.nan
+
+    def listener(event: object) -> None:
+        (home / "written meanwhile.txt").write_text("by somebody else")
+
+    with pytest.raises(InputError, match="NaN"):
+        train(bad, home, network_data_dir=str(network_dir), listener=listener)
+    assert {path.name for path in home.iterdir()} == {"log", "thesis.txt", "written meanwhile.txt"}
+
+
 def test_an_output_that_cannot_be_made(h5ad: Path, network_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunDirectoryError, match="file"):

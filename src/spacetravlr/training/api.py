@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,7 +14,7 @@ import numpy as np
 from spacetravlr.config import RunConfig, load_config
 from spacetravlr.errors import ConfigError, NothingWrittenError, UsageError
 from spacetravlr.events import Event, Listener, Notice, RunFinished, RunStarted
-from spacetravlr.run import InputData, Manifest, Run, RunDirectory, default_output_dir, environment
+from spacetravlr.run import InputData, Manifest, Run, RunDirectory, RunPaths, default_output_dir, environment
 from spacetravlr.tissue import Tissue
 from spacetravlr.training.input_copy import INPUT_COPY, write_input_copy
 from spacetravlr.training.plan import make_plan
@@ -172,25 +171,29 @@ _DECIDED = ("lasso.select", "lasso.penalty", "training.score_on", "training.held
 
 
 class _Fresh:
-    """Remembers what a directory was before, so that a failed set-up leaves nothing behind."""
+    """Remembers what a directory held before, so that a failed set-up can take back what it wrote, and nothing else."""
 
     def __init__(self, root: Path) -> None:
+        files = RunPaths(root)
+        own = (files.toml, root / INPUT_COPY, files.run_log)
         self.root = root
-        self.existed = root.exists()
-        self.entries = set(root.iterdir()) if root.is_dir() else set()
+        self.began_here = not files.toml.exists()
+        self.files = [path for path in own if not path.exists()]
+        self.directories = [path for path in (files.log_directory, root) if not path.exists()]
 
     def roll_back(self, directory: RunDirectory) -> None:
-        """Remove what this process began, unless results or other processes are there."""
+        """Remove the files of this set-up unless training has begun, here or in another process."""
         directory.close()
         found = directory.scan()
-        if found.finished or found.locked or directory.files.manifest.exists() or directory.files.toml in self.entries:
+        if not self.began_here or found.finished or found.locked or directory.files.manifest.exists():
             return
-        for path in set(self.root.iterdir()) - self.entries:
+        for path in self.files:
             with suppress(OSError):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        if not self.existed:
+                path.unlink(missing_ok=True)
+        for path in self.directories:
             with suppress(OSError):
-                self.root.rmdir()
+                # only goes if it is empty
+                path.rmdir()
 
 
 def _run(trainer: Trainer, sample: InputData, told: Listener, began: float) -> None:
