@@ -172,7 +172,7 @@ def test_an_explicit_grid_factor_is_pointed_out():
 
 
 NEVER = {
-    "data.adata_path", "data.perturb_obs_subset_file", "training.seed_only", "training.genes", "training.max_genes",
+    "data.adata_path", "grn.network_data_dir", "data.perturb_obs_subset_file", "training.seed_only", "training.genes", "training.max_genes",
     "execution.n_parallel", "execution.output_dir", "execution.stale_lock_secs", "execution.device",
     "execution.write_minimal_repro_h5ad", "model_export.save_cnn_weights", "model_export.compressed_npz",
     "model_export.output_subdir", "perturbation.profile", "perturbation.n_propagation",

@@ -166,7 +166,9 @@ def test_bootstraps_are_refits_of_the_drawn_cells(use_gram: bool, keep: bool) ->
     weights = block_weights(np.arange(80) // 4, 3, (42, 1))
     assert weights.shape == (3, 80)
     assert weights.sum(axis=1).tolist() == [80.0] * 3
-    draws = bootstrap_cluster(Resampled(gram, weights, keep=keep), Y, sets, fits, live=np.ones(3, bool), **options)
+    draws = bootstrap_cluster(
+        Resampled(gram, weights, keep=keep, single=keep), Y, sets, fits, live=np.ones(3, bool), **options
+    )
     Z, R = (X - X.mean(axis=0)) / X.std(axis=0), (Y - Y.mean(axis=0)) / Y.std(axis=0)
     for t in range(3):
         refits = []
@@ -223,6 +225,9 @@ def test_misuse_is_refused() -> None:
         SparseGroupLassoCV(np.zeros(12, int), blocks=np.zeros(90), penalty="ridge")
     with pytest.raises(ConfigError, match="`rule`"):
         SparseGroupLassoCV(np.zeros(12, int), blocks=np.zeros(90), rule="2se")
+    for options in ({"n_folds": 1}, {"n_bootstraps": -1}):
+        with pytest.raises(ConfigError, match="`n_folds`"):
+            SparseGroupLassoCV(np.zeros(12, int), blocks=np.zeros(90), **options)
     with pytest.raises(InputError, match="at least two blocks"):
         SparseGroupLassoCV(np.zeros(12, int), blocks=np.zeros(90)).fit(X, Y)
     with pytest.raises(InputError, match="`blocks` has shape"):

@@ -14,6 +14,8 @@ _NEVER = frozenset(
     {
         # where things are, and how the work is shared out: the numbers are the same
         "data.adata_path",
+        # the edges themselves are compared, wherever the file lies
+        "grn.network_data_dir",
         "execution.n_parallel",
         "execution.output_dir",
         "execution.stale_lock_secs",

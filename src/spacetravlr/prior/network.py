@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -184,6 +185,18 @@ class PriorNetwork:
     def symbols(self) -> tuple[str, ...]:
         """Every gene that is an end of an edge, sorted."""
         return _symbols(self.table)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the edges in order, to tell whether two networks are the same."""
+        total = sha256()
+        for name in self.table.columns:
+            column = self.table[name]
+            values = (
+                column.to_numpy(dtype=float).tobytes() if name == "weight" else "\0".join(map(str, column)).encode()
+            )
+            total.update(name.encode() + b"\1" + values + b"\2")
+        return total.hexdigest()
 
     def counts(self) -> dict[str, int]:
         """Return the number of rows of each edge type: grn, lr, nichenet."""

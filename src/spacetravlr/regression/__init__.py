@@ -1,7 +1,7 @@
 """Sparse regression of many targets on shared columns: moments, solvers, choice of the penalty."""
 
 from spacetravlr.regression.blocks import deal_folds, spatial_blocks
-from spacetravlr.regression.bootstrap import Bootstraps, Resampled, block_weights, bootstrap_cluster
+from spacetravlr.regression.bootstrap import Bootstraps, Resampled, block_weights, bootstrap_cluster, resampled_bytes
 from spacetravlr.regression.catalogue import Catalogue
 from spacetravlr.regression.cv import (
     GAP,
@@ -43,5 +43,6 @@ __all__ = [
     "fit_cluster",
     "gram_bytes",
     "objective",
+    "resampled_bytes",
     "spatial_blocks",
 ]

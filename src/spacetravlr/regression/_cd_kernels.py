@@ -18,7 +18,7 @@ Array = Any
 _NEWTON_EVERY = 6
 _NEWTON_LIMIT = 500
 _MAX_OUTER = 400
-_MAX_SWEEPS = 2000
+_MAX_SWEEPS = 6000
 _BINS = 64
 
 
@@ -37,7 +37,8 @@ def support_of(w: Array, size: int, found: Array) -> int:
 def solve_positive(M: Array, b: Array) -> Array:
     """Solve ``M x = b`` for a positive definite M, which is overwritten by its Cholesky factor.
 
-    Systems have some tens of rows, so this costs what LAPACK does, and compiles in a tenth of the time.
+    Systems have some tens of rows, so this costs what LAPACK does, and compiles in a tenth of the time. If M is not
+    positive definite to rounding, the answer is 0: the step is not taken.
     """
     n = b.size
     x = b.copy()
@@ -45,8 +46,9 @@ def solve_positive(M: Array, b: Array) -> Array:
         total = M[j, j]
         for k in range(j):
             total -= M[j, k] * M[j, k]
-        # rounding can only push a pivot below the ridge that was added: keep it there
-        pivot = np.sqrt(max(total, 1e-12))
+        if not total > 1e-13:
+            return np.zeros(n)
+        pivot = np.sqrt(total)
         M[j, j] = pivot
         for i in range(j + 1, n):
             value = M[i, j]
@@ -235,7 +237,7 @@ def _newton(H: Array, w: Array, g: Array, size: int, l1: float, ridge: float) ->
 
 @njit(cache=True, nogil=True)
 def _solve_working_set(
-    H: Array, w: Array, g: Array, size: int, l1: float, ridge: float, tol: float, exact: bool
+    H: Array, w: Array, g: Array, size: int, l1: float, ridge: float, tol: float, exact: bool, limit: int
 ) -> int:
     sweeps = 0
     if not exact:
@@ -243,7 +245,7 @@ def _solve_working_set(
         for _ in range(3):
             _sweep(H, w, g, size, l1, ridge, True)
         return 4
-    while sweeps < _MAX_SWEEPS:
+    while sweeps < limit:
         _sweep(H, w, g, size, l1, ridge, False)
         for _ in range(_NEWTON_EVERY - 1):
             _sweep(H, w, g, size, l1, ridge, True)
@@ -303,6 +305,8 @@ def enet_fit(
     size = 0
     sweeps = 0
     for step in range(_MAX_OUTER):
+        if sweeps >= _MAX_SWEEPS:
+            break
         if exact:
             if enet_kkt(w, g, l1, ridge) <= tol:
                 break
@@ -329,7 +333,7 @@ def enet_fit(
         before = w[at]
         local = before.copy()
         slope = g[at]
-        sweeps += _solve_working_set(H, local, slope, size, l1, ridge, tol, exact)
+        sweeps += _solve_working_set(H, local, slope, size, l1, ridge, tol, exact, _MAX_SWEEPS - sweeps)
         w[at] = local
         apply_gram(gram, design, skip, n, means, cols, at, local - before, g)
     return sweeps, enet_kkt(w, g, l1, ridge)

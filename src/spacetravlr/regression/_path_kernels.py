@@ -15,7 +15,7 @@ from spacetravlr.regression._sgl_kernels import sgl_fit
 
 Array = Any
 
-_SWEEP_LIMIT = 20000
+_SWEEP_LIMIT = 3000
 
 
 @njit(cache=True, nogil=True)
@@ -183,7 +183,5 @@ def sgl_final(
             local = c[t][cols]
             g = np.empty(cols.size)
             A = sub_gram(gram, design, none, n, zero, cols)
-            sweeps[t], violation[t] = sgl_fit(
-                A, local, w, g, bounds[t], l1[t], strengths[t], ridge, tol, _SWEEP_LIMIT
-            )
+            sweeps[t], violation[t] = sgl_fit(A, local, w, g, bounds[t], l1[t], strengths[t], ridge, tol, _SWEEP_LIMIT)
             r2[t] = _r2(gram, design, n, cols, local, yy[t], w, g)

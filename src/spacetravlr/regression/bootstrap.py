@@ -58,7 +58,9 @@ class Resampled:
     weights
         (n_bootstraps, n), how often each cell is drawn; cells in the order given to `ClusterGram`.
     keep
-        Whether the Gram matrices are kept for the next block of targets: 4 n_bootstraps P^2 bytes.
+        Whether the Gram matrices are kept for the next block of targets: `resampled_bytes`.
+    single
+        Whether they are float32. That is enough where a ridge keeps the problem well posed, and not without.
 
     Notes
     -----
@@ -66,45 +68,56 @@ class Resampled:
     threads.
     """
 
-    def __init__(self, gram: ClusterGram, weights: NDArray[np.float64], *, keep: bool) -> None:
+    def __init__(self, gram: ClusterGram, weights: NDArray[np.float64], *, keep: bool, single: bool) -> None:
         self.gram = gram
         self.weights = weights[:, gram.order]
         self.keep = keep and gram.gram.size > 0
-        self._grams: dict[int, NDArray[np.float32]] = {}
+        self.single = single
+        self._kept: dict[int, tuple[NDArray[np.floating], NDArray[np.float64]]] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         """Return the number of draws."""
         return len(self.weights)
 
-    def draw(self, b: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]:
-        """Return one draw.
+    def share(self, b: int) -> NDArray[np.float64]:
+        """Return (n,) the weights of one draw, sum 1, in the order of `gram.design`."""
+        return np.asarray(self.weights[b] / self.weights[b].sum())
+
+    def moments(self, b: int) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+        """Return the Gram matrix of one draw, and the rows that stand in for it where there is none.
 
         Returns
         -------
-        rows
-            Cells that are drawn, positions in `gram.design`.
-        share
-            Their weights, sum 1.
-        X
-            Their columns, centred on the draw.
         G
-            (P, P) ``X' diag(share) X``, or an empty matrix where the rows are used instead.
+            (P, P) weighted and centred on the draw; empty where the rows are used instead.
+        rows
+            (n, P) columns centred on the draw, times the square root of the weights; empty where G is used.
         """
-        rows = np.flatnonzero(self.weights[b])
-        share = self.weights[b, rows] / self.weights[b].sum()
-        X = self.gram.design[rows]
-        X -= share @ X
-        if not self.gram.gram.size:
-            return rows, share, X, np.zeros((0, 0), dtype=np.float32)
+        if not self.keep:
+            return self._compute(b)
         with self._lock:
-            G = self._grams.get(b)
-            if G is None:
-                scaled = (X * np.sqrt(share)[:, None]).astype(np.float32)
-                G = scaled.T @ scaled
-                if self.keep:
-                    self._grams[b] = G
-        return rows, share, X, G
+            if b not in self._kept:
+                self._kept[b] = self._compute(b)
+            return self._kept[b]
+
+    def _compute(self, b: int) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+        share = self.share(b)
+        drawn = np.flatnonzero(share)
+        rows = self.gram.design[drawn]
+        rows -= share[drawn] @ rows
+        rows *= np.sqrt(share[drawn])[:, None]
+        if not self.gram.gram.size:
+            return np.zeros((0, 0)), rows
+        if not self.single:
+            return rows.T @ rows, rows[:0]
+        single = rows.astype(np.float32)
+        return single.T @ single, rows[:0]
+
+
+def resampled_bytes(gram: ClusterGram, n_bootstraps: int, *, single: bool) -> int:
+    """Return the memory of the Gram matrices of all draws of a cluster."""
+    return n_bootstraps * gram.gram.size * (4 if single else 8)
 
 
 def bootstrap_cluster(
@@ -145,13 +158,15 @@ def bootstrap_cluster(
     deviation = y.std(axis=0)
     y = np.where(deviation > 0.0, (y - y.mean(axis=0)) / np.where(deviation > 0.0, deviation, 1.0), 0.0)
     for b in range(len(resampled)):
-        rows, share, X, G = resampled.draw(b)
-        own = y[rows] - share @ y[rows]
+        share = resampled.share(b)
+        own = y - share @ y
+        weighted = own * share[:, None]
+        G, rows = resampled.moments(b)
         W = start.copy()
-        design = X if G.size else X * np.sqrt(share)[:, None]
+        # the weighted responses are centred, so the columns need not be
         moments = (
-            G, design, 1.0, sets.pointers, sets.columns, (own * share[:, None]).T @ X,
-            np.einsum("i,ij,ij->j", share, own, own), live,
+            G, rows, 1.0, sets.pointers, sets.columns, weighted.T @ resampled.gram.design,
+            np.einsum("ij,ij->j", weighted, own), live,
         )  # fmt: skip
         run_final(moments, W, sets, FitRecord.empty(n_targets), l1=l1, strengths=strengths, ridge=ridge, tol=TOL)
         sums += W

@@ -151,7 +151,7 @@ def choose_penalty(
     used = [c for c, gram in enumerate(grams) if gram.n >= min_cells and len(gram.folds) > 1]
     n_targets = len(sets[0].group_sizes)
     grid = path.grid
-    n_folds = max((len(grams[c].folds) for c in used), default=0)
+    n_folds = max((fold.label + 1 for c in used for fold in grams[c].folds), default=0)
     state = _Progress(
         error=np.full((len(grid), len(grams), n_folds, n_targets), np.nan),
         total=np.zeros((len(grams), n_folds, n_targets)),
@@ -164,8 +164,8 @@ def choose_penalty(
             state.states[c, f] = np.zeros((n_targets, sets[c].width))
             yy = responses[c].yy
             held = grams[c].n * (yy + responses[c].fold_mean[f] ** 2) - fold.n_train * responses[c].fold_yy[f]
-            state.total[c, f] = np.maximum(held, 0.0)
-            state.cells[c, f] = np.where(yy > 1e-12, fold.stop - fold.start, 0)
+            state.total[c, fold.label] = np.maximum(held, 0.0)
+            state.cells[c, fold.label] = np.where(yy > 1e-12, fold.stop - fold.start, 0)
     for step, lam in enumerate(grid):
         for c in used:
             one, own = responses[c], sets[c]
@@ -182,7 +182,7 @@ def choose_penalty(
                     sgl_step(*shared, own.bounds, l1, strengths, path.ridge_part, SGL_SLACK * gap / GAP, error)
                 else:
                     enet_step(*shared, l1, path.ridge_part, gap, error)
-                state.error[step, c, f, state.live] = error[state.live]
+                state.error[step, c, fold.label, state.live] = error[state.live]
         _stop_risen(state, step)
         if not state.live.any():
             break

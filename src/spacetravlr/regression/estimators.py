@@ -263,6 +263,8 @@ class SparseGroupLassoCV(_Linear):
         self.path = Path(penalty, lambdas=None if lambdas is None else np.asarray(lambdas, dtype=np.float64))
         if rule not in ("1se", "min"):
             raise ConfigError(f"`rule` (={rule!r}) must be '1se' or 'min'")
+        if n_folds < 2 or n_bootstraps < 0:
+            raise ConfigError(f"`n_folds` (={n_folds}) must be at least 2, `n_bootstraps` (={n_bootstraps}) at least 0")
         self.rule: Rule = rule
         self.n_folds = n_folds
         self.n_bootstraps = n_bootstraps
@@ -311,9 +313,8 @@ class SparseGroupLassoCV(_Linear):
         self.stability_ = None
         if self.n_bootstraps:
             weights = block_weights(self.blocks, self.n_bootstraps, (self.seed, 1))
-            draws = bootstrap_cluster(
-                Resampled(gram, weights, keep=False), Y, sets, fits, l1=l1, strengths=strengths, ridge=ridge, live=live
-            )
+            resampled = Resampled(gram, weights, keep=False, single=ridge > 0.0)
+            draws = bootstrap_cluster(resampled, Y, sets, fits, l1=l1, strengths=strengths, ridge=ridge, live=live)
             for t in range(n_targets):
                 stability[t, order] = draws.stability[t]
             self.stability_ = stability

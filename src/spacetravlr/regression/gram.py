@@ -17,6 +17,8 @@ _NO_GRAM = np.zeros((0, 0))
 class Fold:
     """One fold of a cluster: the rows left out, and the moments of the rows that train."""
 
+    label: int
+    """Number of the fold, the same in every cluster."""
     start: int
     stop: int
     """Rows of `ClusterGram.design` that are held out."""
@@ -107,7 +109,7 @@ class ClusterGram:
             if use_gram:
                 train = (self.gram * self.n - held.T @ held) / n_train
                 gram = (train - np.outer(means, means)).astype(np.float32)
-            folds.append(Fold(int(start), int(stop), n_train, means, gram))
+            folds.append(Fold(int(label), int(start), int(stop), n_train, means, gram))
         return folds
 
     def responses(self, Y: NDArray[np.float64], *, standardize: bool | None = None) -> Responses:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from spacetravlr.config import RunConfig
 from spacetravlr.errors import RunDirectoryError
 from spacetravlr.run import paths
 from spacetravlr.run._accounts import begun, concluded
+from spacetravlr.run._heartbeat import anybody_alive
 from spacetravlr.run.claims import Claims, read_claims
 from spacetravlr.run.log import GeneLog, format_log
 from spacetravlr.run.manifest import InputData, Manifest
@@ -84,7 +86,8 @@ class RunDirectory:
         """
         root = Path(path).expanduser().absolute()
         notices = begin_or_continue(root, config, sample=sample, config_dir=config_dir)
-        atomic.remove_left_overs(root)
+        for folder in (root, root / "log", root / "stability"):
+            atomic.remove_left_overs(folder)
         return cls(root, stale_lock_secs=config.execution.stale_lock_secs, notices=notices)
 
     @classmethod
@@ -262,9 +265,18 @@ class RunDirectory:
             If the file system refuses.
         """
         self.claims.start()
+        self._drop_claims_of_finished()
         written = begun(manifest, self.manifest, self.scan())
         self.write_manifest(written)
         return written
+
+    def _drop_claims_of_finished(self) -> None:
+        """Remove claims that killed processes left on targets which were finished meanwhile: nobody asks for those."""
+        finished = self.scan().finished
+        for lock in self.locked():
+            if lock.gone and lock.gene in finished:
+                with suppress(OSError):
+                    self.files.lock(lock.gene).unlink(missing_ok=True)
 
     def conclude(
         self,
@@ -311,6 +323,10 @@ class RunDirectory:
         )
         self.write_manifest(written)
         return written
+
+    def anybody_at_work(self) -> bool:
+        """Return True if a process other than this one seems to work here; for people, not for taking claims over."""
+        return anybody_alive(self.path)
 
     def close(self) -> None:
         """Give all claims back and stop the heartbeat."""

@@ -39,6 +39,10 @@ class InputData:
     n_genes: int | None = None
     names_sha256: str | None = None
     """Of all cell and gene names in order."""
+    content_sha256: str | None = None
+    """Of positions, clusters, and the expression of some genes, the same ones for every run on these genes."""
+    network_sha256: str | None = None
+    """Of the prior network restricted to these genes."""
 
     @classmethod
     def describe(
@@ -212,6 +216,8 @@ def _readable_input(found: Mapping[str, Any]) -> dict[str, Any]:
         "n_cells": _is_count,
         "n_genes": _is_count,
         "names_sha256": _is_text,
+        "content_sha256": _is_text,
+        "network_sha256": _is_text,
     }
     return {key: found[key] for key, right in rules.items() if right(found.get(key))}
 

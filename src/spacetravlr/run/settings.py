@@ -50,13 +50,15 @@ def settings_differences(
 def input_differences(stored: InputData, wanted: InputData) -> tuple[Difference, ...]:
     """Return what tells two samples apart: shape, names, and content where both checksums are known.
 
-    The path and the date of the file do not count: the same sample may lie elsewhere on another host.
+    The path and the date of a file do not count: the same sample or network may lie elsewhere on another host.
     """
     pairs = {
         "number of cells": (stored.n_cells, wanted.n_cells),
         "number of genes": (stored.n_genes, wanted.n_genes),
         "cell and gene names (sha256)": (stored.names_sha256, wanted.names_sha256),
         "file content (sha256)": (stored.sha256, wanted.sha256),
+        "expression, positions or clusters (sha256)": (stored.content_sha256, wanted.content_sha256),
+        "prior network (sha256)": (stored.network_sha256, wanted.network_sha256),
     }
     return tuple(
         Difference(label, before, after)

@@ -125,7 +125,11 @@ def read_clusters(obs: pd.DataFrame, column: str) -> tuple[Clusters, tuple[NDArr
     by_label = np.asarray(labels, dtype=np.str_)[codes]
     if column.casefold() not in CELL_TYPE_NAMES or INTEGER_COLUMN not in obs.columns:
         return Clusters(column, labels, codes), (by_label,)
-    int_labels, int_codes = read_labels(obs[INTEGER_COLUMN], INTEGER_COLUMN)
+    try:
+        int_labels, int_codes = read_labels(obs[INTEGER_COLUMN], INTEGER_COLUMN)
+    except InputError:
+        # this column was not asked for: it is a help where it is whole, and no obstacle where it is not
+        return Clusters(column, labels, codes), (by_label,)
     by_integer = np.asarray(int_labels, dtype=np.str_)[int_codes]
     pairs = {(int(a), int(b)) for a, b in zip(codes, int_codes, strict=True)}
     if len(pairs) == len(labels) == len(int_labels):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,18 +16,37 @@ SPATIAL_KEYS = ("spatial", "X_spatial", "spatial_loc")
 """obsm keys tried in this order."""
 
 
-def choose_spatial_key(present: Iterable[str]) -> str:
-    """Return the first usable obsm key.
+def find_coordinates(present: Iterable[str], read: Callable[[str], object], n_cells: int) -> NDArray[np.float64]:
+    """Return x and y of every cell from the first known obsm key that is usable.
+
+    Parameters
+    ----------
+    present
+        Names of the obsm entries.
+    read
+        Returns an entry by name.
+    n_cells
+        Number of cells.
+
+    Returns
+    -------
+    (n_cells, 2), coordinate units; see `check_coordinates`.
 
     Raises
     ------
     InputError
-        If none of the known keys is there.
+        If none of the known keys is there, or none of those that are can be used: the first reason is given.
     """
     names = list(present)
+    reasons = []
     for key in SPATIAL_KEYS:
         if key in names:
-            return key
+            try:
+                return check_coordinates(read(key), key, n_cells)
+            except InputError as error:
+                reasons.append(error)
+    if reasons:
+        raise reasons[0]
     raise InputError(f"no coordinates: obsm has none of {', '.join(SPATIAL_KEYS)}. Keys present: {listing(names)}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from spacetravlr.tissue.clusters import (
     majority_labels,
     read_clusters,
 )
-from spacetravlr.tissue.coordinates import check_coordinates, choose_spatial_key
+from spacetravlr.tissue.coordinates import find_coordinates
 from spacetravlr.tissue.matrix import ExpressionMatrix
 
 if TYPE_CHECKING:
@@ -79,7 +80,6 @@ class Tissue:
         self.layer = "X" if layer in {"", "X"} else layer
         self._matrix_of = matrix_of
         self._matrices = {self.layer: matrix_of(self.layer)}
-        self.cluster_key_given = cluster_key is not None
         self.clusters, self.row_keys = read_clusters(obs, choose_cluster_column(obs, cluster_key))
 
     @classmethod
@@ -109,7 +109,6 @@ class Tissue:
         """
         shape = (adata.n_obs, adata.n_vars)
         _refuse_empty(shape)
-        key = choose_spatial_key(adata.obsm.keys())
 
         def matrix_of(name: str) -> ExpressionMatrix:
             stored = pick_layer(name, list(adata.layers.keys()), lambda known: adata.layers[known], adata.X)
@@ -120,7 +119,7 @@ class Tissue:
         return cls(
             genes=[str(name) for name in adata.var_names],
             obs=obs,
-            xy=check_coordinates(adata.obsm[key], key, adata.n_obs),
+            xy=find_coordinates(adata.obsm.keys(), lambda key: adata.obsm[key], adata.n_obs),
             matrix_of=matrix_of,
             layer=layer,
             cluster_key=cluster_key,
@@ -148,7 +147,6 @@ class Tissue:
         sample = open_sample(where)
         shape = (len(sample.obs), len(sample.genes))
         _refuse_empty(shape, where)
-        key = choose_spatial_key(sample.obsm_keys())
 
         def matrix_of(name: str) -> ExpressionMatrix:
             return ExpressionMatrix.from_hdf5(sample.layer_node(name), name, shape)
@@ -156,7 +154,7 @@ class Tissue:
         return cls(
             genes=sample.genes,
             obs=sample.obs,
-            xy=check_coordinates(sample.obsm(key), key, shape[0]),
+            xy=find_coordinates(sample.obsm_keys(), sample.obsm, shape[0]),
             matrix_of=matrix_of,
             layer=layer,
             cluster_key=cluster_key,
@@ -224,6 +222,25 @@ class Tissue:
                 "impute or remove them"
             )
         return values
+
+    @cached_property
+    def fingerprint_genes(self) -> tuple[str, ...]:
+        """Some genes spread over the sample, the same for every run on it."""
+        at = np.unique(np.linspace(0, self.n_genes - 1, min(self.n_genes, 64)).astype(np.int64))
+        return tuple(self.genes[index] for index in at)
+
+    def fingerprint(self, values: NDArray[np.float64]) -> str:
+        """Return a SHA-256 of positions, clusters and the expression of `fingerprint_genes`.
+
+        Parameters
+        ----------
+        values
+            (n_cells, len(fingerprint_genes)), expression units.
+        """
+        total = sha256(np.ascontiguousarray(self.xy).tobytes())
+        total.update("\0".join(self.clusters.labels).encode() + self.clusters.codes.tobytes())
+        total.update(np.ascontiguousarray(values, dtype=np.float64).tobytes())
+        return total.hexdigest()
 
     def obs_column(self, column: str) -> pd.Series:
         """Return a column of obs.

@@ -9,6 +9,7 @@ import numpy as np
 
 from spacetravlr.regression import (
     KKT,
+    MIN_CELLS,
     Choice,
     ClusterFits,
     ClusterGram,
@@ -21,6 +22,7 @@ from spacetravlr.regression import (
     choose_gram,
     choose_penalty,
     fit_cluster,
+    resampled_bytes,
 )
 from spacetravlr.training.fits import TargetFit, kept_clusters
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
     from spacetravlr.training.plan import Plan
 
+MIN_REGIONS = 5
+"""Fewer regions than this are not drawn as wholes in a bootstrap."""
 GRAM_BUDGET = 2 << 30
 """Bytes that the Gram matrices of all clusters may take together."""
 DRAW_BUDGET = 2 << 30
@@ -51,7 +55,7 @@ class CoordinateDescent:
         self.held_out = lasso.select == "cv" or plan.config.training.held_out
         n_folds = len(np.unique(plan.folds)) if self.held_out else 0
         sizes = [len(rows) for rows in plan.rows]
-        use = choose_gram(sizes, len(plan.catalogue), n_folds, GRAM_BUDGET)
+        use = choose_gram(sizes, len(plan.inputs.catalogue), n_folds, GRAM_BUDGET)
         self.grams = [
             ClusterGram(plan.design(c), plan.folds[rows] if self.held_out else None, use_gram=use[c])
             for c, rows in enumerate(plan.rows)
@@ -66,13 +70,26 @@ class CoordinateDescent:
         """Draw the cells of each cluster; the draws depend on seed and cluster, so all targets share their moments."""
         config = self.plan.config
         n_draws = config.lasso.n_bootstraps
-        room = sum(4 * n_draws * gram.gram.size for gram in self.grams) <= DRAW_BUDGET
-        return [
-            Resampled(
-                gram, block_weights(self.plan.blocks[rows], n_draws, (config.execution.random_seed, 1, c)), keep=room
-            )
-            for c, (gram, rows) in enumerate(zip(self.grams, self.plan.rows, strict=True))
-        ]
+        single = self.path.ridge_part > 0.0
+        keep = self._within_budget([resampled_bytes(gram, n_draws, single=single) for gram in self.grams])
+        out = []
+        for c, (gram, rows) in enumerate(zip(self.grams, self.plan.rows, strict=True)):
+            blocks = self.plan.blocks[rows]
+            # a cluster in a few regions gives no idea of the spread between regions: draw its cells
+            units = blocks if len(np.unique(blocks)) >= MIN_REGIONS else np.arange(len(rows))
+            weights = block_weights(units, n_draws, (config.execution.random_seed, 1, c))
+            out.append(Resampled(gram, weights, keep=keep[c], single=single))
+        return out
+
+    def _within_budget(self, needed: list[int]) -> list[bool]:
+        """Serve the largest clusters first: they are the dearest to repeat."""
+        left = DRAW_BUDGET
+        keep = [False] * len(needed)
+        for c in sorted(range(len(needed)), key=lambda c: -self.grams[c].n):
+            if needed[c] <= left:
+                keep[c] = True
+                left -= needed[c]
+        return keep
 
     def fit(self, targets: Sequence[str], wanted: Sequence[bool]) -> list[TargetFit | None]:
         """Fit the wanted targets of a block in all clusters."""
@@ -89,7 +106,7 @@ class CoordinateDescent:
                 live &= choice.index >= 0
                 penalty = np.where(choice.index >= 0, choice.chosen, 1.0)
         out = [
-            TargetFit.empty(plan.modulators[t], len(plan.rows)) if w else None
+            TargetFit.empty(plan.inputs.modulators[t], len(plan.rows)) if w else None
             for t, w in zip(targets, wanted, strict=True)
         ]
         if choice is not None:
@@ -102,8 +119,8 @@ class CoordinateDescent:
 
     def _column_sets(self, targets: Sequence[str]) -> list[ColumnSets]:
         plan = self.plan
-        modulators = [plan.modulators[target] for target in targets]
-        columns = [plan.catalogue.positions(one.names) for one in modulators]
+        modulators = [plan.inputs.modulators[target] for target in targets]
+        columns = [plan.inputs.catalogue.positions(one.names) for one in modulators]
         groups = [one.groups for one in modulators]
         shared: ColumnSets | None = None
         sets = []
@@ -129,6 +146,8 @@ class CoordinateDescent:
         l1 = penalty * self.path.l1_factor
         strengths = sets.strengths(penalty * self.path.group_factor) if self.path.grouped else None
         ridge = self.path.ridge_part
+        if self._is_discarded(c):
+            live = np.zeros_like(live)
         fits = fit_cluster(gram, responses, sets, l1=l1, strengths=strengths, ridge=ridge, live=live)
         positions = [self._positions(fit, c) for fit in out]
         for t, fit in enumerate(out):
@@ -164,14 +183,23 @@ class CoordinateDescent:
         for t, fit in enumerate(out):
             if fit is None:
                 continue
-            if fit.stability is None or fit.boot_mean is None or fit.boot_sd is None:
+            if fit.stability is None or fit.boot_mean is None or fit.boot_sd is None or fit.boot_intercept is None:
                 fit.stability, fit.boot_mean, fit.boot_sd = (np.zeros_like(fit.coef) for _ in range(3))
+                fit.boot_intercept = np.zeros_like(fit.intercept)
             at = self._positions(fit, c)
             unit = self._unit(self.grams[c], responses, sets, t)
             if worth[t]:
                 fit.stability[c, at] = draws.stability[t]
                 fit.boot_mean[c, at] = draws.mean[t] * unit
                 fit.boot_sd[c, at] = draws.sd[t] * unit
+                means = self._means(self.grams[c], sets, t)
+                fit.boot_intercept[c] = responses.mean[t] - float(fit.boot_mean[c, at] @ means)
+
+    def _is_discarded(self, c: int) -> bool:
+        """Return whether a cluster is too small to be scored, so that nothing fitted in it would be kept."""
+        training = self.plan.config.training
+        small = self.grams[c].n < MIN_CELLS or len(self.grams[c].folds) < 2
+        return training.score_on == "held_out" and training.score_threshold > 0.0 and small
 
     def _is_worth(self, fit: TargetFit | None, c: int) -> bool:
         """Return whether these coefficients will be written, so that their spread is of interest."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -43,7 +43,8 @@ class TargetFit:
     boot_mean: NDArray[np.float64] | None = None
     boot_sd: NDArray[np.float64] | None = None
     """(C, p), mean and standard deviation over bootstraps, original units."""
-    notes: list[str] = field(default_factory=list)
+    boot_intercept: NDArray[np.float64] | None = None
+    """(C,), the intercept that belongs to `boot_mean`."""
 
     @classmethod
     def empty(cls, modulators: Modulators, n_clusters: int) -> TargetFit:
@@ -85,7 +86,8 @@ def orphan_reason(fit: TargetFit, kept: NDArray[np.bool_], config: RunConfig) ->
     threshold = config.training.score_threshold
     if not fit.modulators.names:
         return "no modulators in the prior network"
-    if config.training.score_on == "held_out" and threshold > 0.0 and not fit.r2_pooled >= threshold:
+    unscored = np.isnan(fit.r2_pooled) and threshold > 0.0
+    if config.training.score_on == "held_out" and (unscored or fit.r2_pooled < threshold):
         what = (
             "no cluster is large enough to be scored"
             if np.isnan(fit.r2_pooled)
@@ -94,27 +96,28 @@ def orphan_reason(fit: TargetFit, kept: NDArray[np.bool_], config: RunConfig) ->
         return f"{what}, below [training].score_threshold = {threshold:g}"
     if not kept.any():
         return f"the R2 of every cluster is below [training].score_threshold = {threshold:g}"
-    if not np.nan_to_num(exported(fit, config))[kept].any():
+    if not np.nan_to_num(exported(fit, config)[0])[kept].any():
         return "every modulator coefficient is zero"
     return None
 
 
-def exported(fit: TargetFit, config: RunConfig) -> NDArray[np.float64]:
-    """Return (C, p) the coefficients a file holds: the fit, or the mean over bootstraps."""
-    if config.lasso.beta_export == "mean" and fit.boot_mean is not None:
-        return fit.boot_mean
-    return fit.coef
+def exported(fit: TargetFit, config: RunConfig) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return coefficients (C, p) and intercepts (C,) that a file holds: of the fit, or the mean over bootstraps."""
+    if config.lasso.beta_export == "mean" and fit.boot_mean is not None and fit.boot_intercept is not None:
+        return fit.boot_mean, fit.boot_intercept
+    return fit.coef, fit.intercept
 
 
 def to_betas(fit: TargetFit, kept: NDArray[np.bool_], clusters: Clusters, config: RunConfig) -> Betas:
     """Return the coefficient table: a row per cluster, zeros where the score is below the threshold."""
+    coef, intercept = exported(fit, config)
     return Betas(
         target=fit.modulators.target,
         by="cluster",
         row_labels=clusters.labels,
-        intercept=np.where(kept, fit.intercept, 0.0),
+        intercept=np.where(kept, intercept, 0.0),
         modulators=fit.modulators.names,
-        values=np.where(kept[:, None], np.nan_to_num(exported(fit, config), posinf=0.0, neginf=0.0), 0.0),
+        values=np.where(kept[:, None], np.nan_to_num(coef, posinf=0.0, neginf=0.0), 0.0),
     )
 
 

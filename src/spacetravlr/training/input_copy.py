@@ -10,46 +10,62 @@ import numpy as np
 from spacetravlr.atomic import replacing
 
 if TYPE_CHECKING:
+    from scipy import sparse
+
     from spacetravlr.tissue import Tissue
 
 INPUT_COPY = "spacetravlr_minimal_repro.h5ad"
+_COLUMNS = 512
 
 
-def write_input_copy(tissue: Tissue, path: Path) -> None:
-    """Write the layer, the cluster columns and the coordinates of a sample as h5ad.
+def write_input_copy(tissue: Tissue, path: Path, *, response_layer: str | None = None) -> None:
+    """Write the layers, the cluster columns and the coordinates of a sample as h5ad.
 
     Parameters
     ----------
     tissue
         The sample.
     path
-        The file; it appears complete or not at all. One that exists is left alone.
+        The file; it appears complete or not at all. One that exists is left alone: the run directory has made sure
+        that it holds the same sample.
+    response_layer
+        A second layer to copy.
 
     Raises
     ------
     RunDirectoryError
         If it cannot be written.
+
+    Notes
+    -----
+    Memory: the non-zero values, and one block of columns.
     """
     if path.exists():
         return
     import anndata
     import pandas as pd
-    from scipy import sparse
 
     from spacetravlr.tissue import CELL_TYPE_NAMES
 
-    values = tissue.columns(tissue.genes)
-    single = values.astype(np.float32)
-    matrix = sparse.csr_matrix(single if np.array_equal(single, values) else values)
-    columns = [
-        name for name in tissue.obs.columns if name in {tissue.clusters.column, "cell_type_int", *CELL_TYPE_NAMES}
-    ]
+    wanted = {tissue.clusters.column, "cell_type_int", *CELL_TYPE_NAMES}
+    layers = {name: _sparse(tissue, name) for name in dict.fromkeys([tissue.layer, response_layer]) if name is not None}
     copy = anndata.AnnData(
-        X=matrix,
-        obs=tissue.obs[columns].copy(),
+        X=layers.pop("X", None),
+        obs=tissue.obs[[name for name in tissue.obs.columns if name in wanted]].copy(),
         var=pd.DataFrame(index=list(tissue.genes)),
         obsm={"spatial": tissue.xy},
-        layers={} if tissue.layer == "X" else {tissue.layer: matrix},
+        layers=layers,
     )
     with replacing(path) as temporary:
         copy.write_h5ad(temporary, compression="gzip")
+
+
+def _sparse(tissue: Tissue, layer: str) -> sparse.csc_matrix:
+    from scipy import sparse
+
+    parts = []
+    for start in range(0, tissue.n_genes, _COLUMNS):
+        values = tissue.columns(tissue.genes[start : start + _COLUMNS], layer=layer)
+        single = values.astype(np.float32)
+        parts.append(sparse.csc_matrix(single if np.array_equal(single, values) else values))
+    return sparse.csc_matrix(sparse.hstack(parts, format="csc"))

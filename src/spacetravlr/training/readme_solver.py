@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
     from spacetravlr.training.plan import Plan
 
-GRAM_BUDGET = 4 << 30
+GRAM_BUDGET = 2 << 30
+"""Bytes that the Gram matrices of all clusters may take together."""
+FOLD_BUDGET = 2 << 30
+"""Bytes that the designs without a fold may take together."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,10 @@ class _Design:
     rows: NDArray[np.float64]
     means: NDArray[np.float64]
     gram: NDArray[np.float64] | None
+
+    @property
+    def size(self) -> int:
+        return self.rows.nbytes + (0 if self.gram is None else self.gram.nbytes)
 
     @classmethod
     def build(cls, rows: NDArray[np.float64], *, use_gram: bool) -> _Design:
@@ -49,16 +57,20 @@ class ReadmeSolver:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         sizes = [len(rows) for rows in plan.rows]
-        use = choose_gram(sizes, len(plan.catalogue), 0, GRAM_BUDGET)
+        use = choose_gram(sizes, len(plan.inputs.catalogue), 0, GRAM_BUDGET)
         self.designs = [_Design.build(plan.design(c), use_gram=use[c]) for c in range(len(plan.rows))]
-        self.shared = np.flatnonzero(["$" in name for name in plan.catalogue.names])
+        self._fold_designs: dict[tuple[int, int], _Design] = {}
+        self._room = FOLD_BUDGET
+        self._lock = threading.Lock()
+        self.shared = np.flatnonzero(["$" in name for name in plan.inputs.catalogue.names])
 
     def fit(self, targets: Sequence[str], wanted: Sequence[bool]) -> list[TargetFit | None]:
         """Fit the wanted targets of a block in all clusters."""
         plan = self.plan
         n_clusters = len(plan.rows)
         out = [
-            TargetFit.empty(plan.modulators[t], n_clusters) if w else None for t, w in zip(targets, wanted, strict=True)
+            TargetFit.empty(plan.inputs.modulators[t], n_clusters) if w else None
+            for t, w in zip(targets, wanted, strict=True)
         ]
         live = [t for t, want in enumerate(wanted) if want]
         for c in range(n_clusters):
@@ -84,10 +96,14 @@ class ReadmeSolver:
         by_rows: list[int] = []
         by_gram: list[int] = []
         for t in live:
-            width = len(plan.modulators[targets[t]].names)
+            width = len(plan.inputs.modulators[targets[t]].names)
             (by_rows if design.gram is None or prefers_rows(len(Y), width) else by_gram).append(t)
         found: dict[int, _Solution] = {}
         lasso = plan.config.lasso
+        y_mean = Y.mean(axis=0)
+        # over the whole block, so that the bits do not depend on which of its targets are wanted; the centred response
+        # makes the means of the columns drop out
+        products = (Y - y_mean).T @ design.rows / len(Y) if by_gram else np.zeros((0, 0))
         for members, rows in ((by_rows, True), (by_gram, False)):
             if not members:
                 continue
@@ -99,24 +115,21 @@ class ReadmeSolver:
                     group_reg=lasso.group_reg, l1_reg=lasso.l1_reg, n_iter=lasso.n_iter, tol=lasso.tol,
                 )  # fmt: skip
             else:
-                mean = own.mean(axis=0)
                 assert design.gram is not None
                 batch = fista_batch(
-                    design.gram, (own - mean).T @ (design.rows - design.means) / len(own), indices, groups=groups,
-                    means=design.means, n=len(own), y_mean=mean, yy_mean=(own**2).mean(axis=0), active=active,
-                    shared=self.shared, group_reg=lasso.group_reg, l1_reg=lasso.l1_reg, n_iter=lasso.n_iter,
-                    tol=lasso.tol,
+                    design.gram, products[members], indices, groups=groups, means=design.means, n=len(own),
+                    y_mean=y_mean[members], yy_mean=(own**2).mean(axis=0), active=active, shared=self.shared,
+                    group_reg=lasso.group_reg, l1_reg=lasso.l1_reg, n_iter=lasso.n_iter, tol=lasso.tol,
                 )  # fmt: skip
-            found.update(
-                {t: _Solution.pick(batch, k, len(plan.modulators[targets[t]].names)) for k, t in enumerate(members)}
-            )
+            for k, t in enumerate(members):
+                found[t] = _Solution.pick(batch, k, len(plan.inputs.modulators[targets[t]].names))
         return found
 
     def _layout(
         self, targets: Sequence[str], c: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_] | None]:
         plan = self.plan
-        modulators = [plan.modulators[target] for target in targets]
+        modulators = [plan.inputs.modulators[target] for target in targets]
         width = max(1, *(len(one.names) for one in modulators))
         indices = np.full((len(targets), width), -1, dtype=np.int64)
         groups = np.zeros((len(targets), width), dtype=np.int64)
@@ -124,11 +137,23 @@ class ReadmeSolver:
         masked = False
         for row, one in enumerate(modulators):
             p = len(one.names)
-            indices[row, :p], groups[row, :p] = plan.catalogue.positions(one.names), one.groups
+            indices[row, :p], groups[row, :p] = plan.inputs.catalogue.positions(one.names), one.groups
             mask = plan.mask(one.target, c)
             if mask is not None:
                 active[row, :p], masked = mask, True
         return indices, groups, active if masked else None
+
+    def _training_design(self, c: int, fold: int, held: NDArray[np.bool_]) -> _Design:
+        """Return the design without a fold; kept while there is room, because every block of targets needs it."""
+        with self._lock:
+            design = self._fold_designs.get((c, fold))
+        if design is None:
+            design = _Design.build(self.designs[c].rows[~held], use_gram=self.designs[c].gram is not None)
+            with self._lock:
+                if self._room >= design.size:
+                    self._room -= design.size
+                    self._fold_designs[c, fold] = design
+        return design
 
     def _measure_held_out(self, targets: Sequence[str], live: Sequence[int], out: list[TargetFit | None]) -> None:
         """Refit without each fold and measure the squared error on it, in units of each cluster's variance."""
@@ -146,10 +171,10 @@ class ReadmeSolver:
                 held = folds == fold
                 if held.all():
                     continue
-                design = _Design.build(self.designs[c].rows[~held], use_gram=self.designs[c].gram is not None)
+                design = self._training_design(c, int(fold), held)
                 fits = self._solve(design, Y[~held], targets, live, c)
                 for t in live:
-                    at = plan.catalogue.positions(plan.modulators[targets[t]].names)
+                    at = plan.inputs.catalogue.positions(plan.inputs.modulators[targets[t]].names)
                     predicted = self.designs[c].rows[np.ix_(held, at)] @ fits[t].coef + fits[t].intercept
                     error[c, t] += float(((Y[held, t] - predicted) ** 2).sum() / scale[t])
                     total[c, t] += float(((Y[held, t] - Y[~held, t].mean()) ** 2).sum() / scale[t])

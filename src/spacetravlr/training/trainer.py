@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacetravlr.errors import RunDirectoryError
 from spacetravlr.events import (
     ClusterFitted,
     Event,
@@ -38,7 +37,10 @@ from spacetravlr.training.stability import write_stability
 from spacetravlr.training.workers import worker_count
 
 if TYPE_CHECKING:
-    from spacetravlr.run import RunDirectory
+    from numpy.typing import NDArray
+
+    from spacetravlr.betas import Betas
+    from spacetravlr.run import GeneLog, RunDirectory
     from spacetravlr.training.plan import Plan
 
 BLOCK = 64
@@ -73,6 +75,19 @@ class Tally:
     r2_out: list[float] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What becomes of the fit of a target."""
+
+    fit: TargetFit
+    kept: NDArray[np.bool_]
+    """(C,), clusters whose coefficients are written."""
+    betas: Betas | None
+    """None for an orphan."""
+    reason: str
+    log: GeneLog
+
+
 class Trainer:
     """Trains the targets of a plan into a run directory.
 
@@ -94,6 +109,7 @@ class Trainer:
         self.stop = stop
         self.tally = Tally()
         self._listener = listener
+        self._telling = threading.Lock()
         self._lock = threading.Lock()
         self._solver: BlockSolver = (
             ReadmeSolver(plan) if plan.config.lasso.solver == "fista" else CoordinateDescent(plan)
@@ -107,7 +123,7 @@ class Trainer:
         RunDirectoryError
             If results cannot be written; all workers have stopped then.
         """
-        blocks = [self.plan.targets[i : i + BLOCK] for i in range(0, len(self.plan.targets), BLOCK)]
+        blocks = [self.plan.inputs.targets[i : i + BLOCK] for i in range(0, len(self.plan.inputs.targets), BLOCK)]
         with one_blas_thread():
             waiting = self._pass(blocks, first=True)
             while waiting and not self.stop.asked:
@@ -171,7 +187,7 @@ class Trainer:
 
     def _fit_and_write(self, block: Sequence[str], claimed: set[str]) -> None:
         began = time.perf_counter()
-        wanted = [gene in claimed and bool(self.plan.modulators[gene].names) for gene in block]
+        wanted = [gene in claimed and bool(self.plan.inputs.modulators[gene].names) for gene in block]
         fits = self._fit(block, wanted)
         each = (time.perf_counter() - began) / max(len(claimed), 1)
         for gene, fit in zip(block, fits, strict=True):
@@ -179,10 +195,12 @@ class Trainer:
                 continue
             if self.stop.abandon.is_set():
                 return
-            if isinstance(fit, Exception):
-                self._fail(gene, fit)
-            else:
-                self._write(fit or TargetFit.empty(self.plan.modulators[gene], len(self.plan.rows)), each)
+            try:
+                outcome = self._settle(gene, fit)
+            except Exception as error:  # noqa: BLE001 - reported as the failure of this target
+                self._fail(gene, error)
+                continue
+            self._write(outcome, each)
 
     def _fit(self, block: Sequence[str], wanted: list[bool]) -> Sequence[TargetFit | Exception | None]:
         """Fit a block; if that fails, fit its targets one by one, so that a bad one does not take the others along."""
@@ -200,33 +218,37 @@ class Trainer:
                     out.append(error)
             return out
 
-    def _write(self, fit: TargetFit, seconds: float) -> None:
-        gene = fit.modulators.target
-        config = self.plan.config
-        clusters = self.plan.tissue.clusters
-        kept = kept_clusters(fit, config)
-        reason = orphan_reason(fit, kept, config)
+    def _settle(self, gene: str, fit: TargetFit | Exception | None) -> Outcome:
+        """Decide what becomes of a fit; raise what went wrong with it."""
+        if isinstance(fit, Exception):
+            raise fit
+        config, clusters = self.plan.config, self.plan.tissue.clusters
+        known = fit or TargetFit.empty(self.plan.inputs.modulators[gene], len(clusters.labels))
+        kept = kept_clusters(known, config)
+        reason = orphan_reason(known, kept, config)
+        betas = to_betas(known, kept, clusters, config) if reason is None else None
+        return Outcome(known, kept, betas, reason or "", to_log(known, kept, clusters, config))
+
+    def _write(self, outcome: Outcome, seconds: float) -> None:
+        fit, gene = outcome.fit, outcome.fit.modulators.target
         r2_in, r2_out = mean_known(fit.r2_in), mean_known(fit.r2_out)
         if fit.modulators.names:
-            self.directory.write_log(to_log(fit, kept, clusters, config))
-            for c, label in enumerate(clusters.labels):
-                n = len(self.plan.rows[c])
-                self._tell(ClusterFitted(gene, label, n, float(fit.r2_in[c]), float(fit.r2_out[c])))
-        if reason is not None:
-            self.directory.write_orphan(gene, reason)
+            self.directory.write_log(outcome.log)
+            for entry in outcome.log.clusters:
+                self._tell(ClusterFitted(gene, entry.cluster, entry.n_cells, entry.r2_in, entry.r2_out))
+        if outcome.betas is None:
+            self.directory.write_orphan(gene, outcome.reason)
             with self._lock:
                 self.tally.orphan += 1
-            self._tell(GeneOrphan(gene, reason))
+            self._tell(GeneOrphan(gene, outcome.reason))
             return
-        betas = to_betas(fit, kept, clusters, config)
-        if fit.stability is not None:
-            write_stability(self.directory.path, fit, kept, clusters)
-        self.directory.write_betas(betas)
+        write_stability(self.directory.path, fit, outcome.kept, self.plan.tissue.clusters)
+        self.directory.write_betas(outcome.betas)
         with self._lock:
             self.tally.written += 1
             self.tally.r2_in.append(r2_in)
             self.tally.r2_out.append(r2_out)
-        n_kept = int(np.any(betas.values != 0.0, axis=0).sum())
+        n_kept = int(np.any(outcome.betas.values != 0.0, axis=0).sum())
         self._tell(GeneWritten(gene, len(fit.modulators.names), n_kept, r2_in, r2_out, seconds))
 
     def _skip(self, gene: str, *, locked: bool) -> None:
@@ -235,13 +257,11 @@ class Trainer:
         self._tell(GeneSkipped(gene, "locked" if locked else "done"))
 
     def _fail(self, gene: str, error: Exception) -> None:
-        if isinstance(error, RunDirectoryError):
-            raise error
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         with self._lock:
             self.tally.failures[gene] = reason
         self._tell(GeneFailed(gene, reason))
 
     def _tell(self, event: Event) -> None:
-        with self._lock:
+        with self._telling:
             self._listener(event)
