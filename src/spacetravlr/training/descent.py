@@ -156,7 +156,7 @@ class CoordinateDescent:
             unit = self._unit(gram, responses, sets, t)
             fit.coef[c, positions[t]] = fits.weights[t] * unit
             fit.intercept[c] = responses.mean[t] - float(fit.coef[c, positions[t]] @ self._means(gram, sets, t))
-            fit.r2_in[c] = fits.r2_in[t]
+            fit.r2_in[c] = np.nan if self._is_discarded(c) else fits.r2_in[t]
             variance = responses.yy[t] * responses.scale[t] ** 2
             fit.train_mse[c] = variance * (1.0 - fits.r2_in[t])
             fit.n_iter[c] = fits.sweeps[t]
