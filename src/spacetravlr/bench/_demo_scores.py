@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from spacetravlr.bench._edges import EdgeRecovery, Kind, edge_recovery
 from spacetravlr.bench._knockouts import KnockoutRecovery, knockout_recovery
-from spacetravlr.events import silent
-from spacetravlr.training import make_plan
+from spacetravlr.training import plan_training
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -62,14 +61,14 @@ def score_edges(run: Run, adata: AnnData) -> dict[Kind, EdgeRecovery]:
     -------
     Scores by kind of edge; edges are ranked by stability x |beta| sd(x) / sd(y), within cell types.
     """
-    plan = make_plan(run.tissue(), run.config, silent)
+    plan = plan_training(run.tissue(), run.config)
     names = plan.tissue.cluster_cell_types
     betas = dict(run.betabase)
     sd_x, sd_y = _spreads(plan)
     return edge_recovery(
         betas,
         adata.uns["truth"]["edges"],
-        candidates={target: one.names for target, one in plan.modulators.items()},
+        candidates={target: one.names for target, one in plan.inputs.modulators.items()},
         cell_types=[names[label] for label in plan.tissue.clusters.labels],
         row_names=names,
         sd_x=sd_x,
@@ -82,8 +81,8 @@ def _spreads(plan: Plan) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDAr
     """Return the standard deviation of every modulator column and of every target, inside each cluster."""
     clusters = range(len(plan.rows))
     x = np.stack([plan.design(cluster).std(axis=0) for cluster in clusters], axis=1)
-    y = np.stack([plan.responses(plan.targets, cluster).std(axis=0) for cluster in clusters], axis=1)
-    return dict(zip(plan.catalogue.names, x, strict=True)), dict(zip(plan.targets, y, strict=True))
+    y = np.stack([plan.responses(plan.inputs.targets, cluster).std(axis=0) for cluster in clusters], axis=1)
+    return dict(zip(plan.inputs.catalogue.names, x, strict=True)), dict(zip(plan.inputs.targets, y, strict=True))
 
 
 def _stability(run: Run, table: Betas) -> NDArray[np.float64]:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spacetravlr.errors import NothingWrittenError
-from spacetravlr.events import Event, Listener, Notice, RunStarted
+from spacetravlr.events import Event, Listener, Notice, RunStarted, silent
 from spacetravlr.run import InputData, Manifest, Run, RunDirectory
 from spacetravlr.training.account import finished, first_manifest, why_nothing
 from spacetravlr.training.fresh import FreshStart
 from spacetravlr.training.input_copy import INPUT_COPY, write_input_copy
 from spacetravlr.training.inputs import read_inputs
-from spacetravlr.training.plan import make_plan
+from spacetravlr.training.plan import Plan, make_plan
 from spacetravlr.training.request import load_network, open_sample, output_directory, recorded, settle
 from spacetravlr.training.trainer import StopRequest, Trainer
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from spacetravlr.config import RunConfig
+    from spacetravlr.tissue import Tissue
 
 _LOG = logging.getLogger("spacetravlr")
 
@@ -113,6 +114,27 @@ def train(
         fresh.roll_back(directory)
         raise
     return Run.open(root)
+
+
+def plan_training(tissue: Tissue, settings: RunConfig, listener: Listener = silent) -> Plan:
+    """Compute what all targets share, without training: modulators, columns, received ligands, held-out regions.
+
+    Parameters
+    ----------
+    tissue
+        The sample.
+    settings
+        Resolved settings, for example those of a run.
+    listener
+        Receives notices and the time of each stage.
+
+    Raises
+    ------
+    InputError
+        If the sample or the network cannot be used.
+    """
+    network = load_network(tissue, settings, listener)
+    return make_plan(tissue, settings, read_inputs(tissue, settings, network, listener), listener)
 
 
 def log_notice(event: Event) -> None:
