@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacetravlr.config import RunConfig, describe
+from spacetravlr.config import RunConfig, describe, load_config
 from spacetravlr.config import settings as all_settings
 from spacetravlr.errors import ConfigError
 
@@ -172,13 +172,13 @@ def test_an_explicit_grid_factor_is_pointed_out():
 
 
 NEVER = {
-    "data.adata_path", "grn.network_data_dir", "data.perturb_obs_subset_file", "training.seed_only", "training.genes", "training.max_genes",
+    "data.adata_path", "grn.network_data_dir", "data.spatial_species", "data.perturb_obs_subset_file", "training.seed_only", "training.genes", "training.max_genes",
     "execution.n_parallel", "execution.output_dir", "execution.stale_lock_secs", "execution.device",
     "execution.write_minimal_repro_h5ad", "model_export.save_cnn_weights", "model_export.compressed_npz",
     "model_export.output_subdir", "perturbation.profile", "perturbation.n_propagation",
     "perturbation.beta_scale_factor", "perturbation.beta_cap", "perturbation.min_bound", "perturbation.max_bound",
     "perturbation.cells_csv", "perturbation.cells_csv_column",
-}  # fmt: skip
+} | {setting.key for setting in all_settings() if setting.section == "cluster"}  # fmt: skip
 CNN = {setting.key for setting in all_settings() if setting.section == "cnn"} | {
     "training.epochs", "training.learning_rate", "spatial.spatial_dim",
 }  # fmt: skip
@@ -235,7 +235,8 @@ def test_result_settings_are_blind_to_what_they_leave_out_and_survive_json(data)
     result = base.result_settings()
     assert json.loads(json.dumps(result)) == result
     other = {"number": 0.125, "integer": 8, "text": "t", "path": "p", "list": ["g"]}
-    free = sorted(EVERY - set(result) - {"execution.write_minimal_repro_h5ad", "lasso.beta_export"})
+    wants_company = {"execution.write_minimal_repro_h5ad", "lasso.beta_export", "cluster.scheduler"}
+    free = sorted(EVERY - set(result) - wants_company)
     changes = {}
     for key in data.draw(st.lists(st.sampled_from(free), unique=True)):
         setting = describe(key)
@@ -244,3 +245,51 @@ def test_result_settings_are_blind_to_what_they_leave_out_and_survive_json(data)
     assert base.replace(changes).result_settings() == result
     change = {"spatial.radius": 77.0, "data.layer": "raw", "lasso.penalty": "sgl"}
     assert base.replace(change).result_settings() != result
+
+
+@pytest.mark.parametrize(
+    ("cluster", "message"),
+    [
+        (
+            {"scheduler": "slurn"},
+            r"^\[cluster\].scheduler = \"slurn\" must be local, slurm, or an address such as tcp://host:8786; "
+            r"did you mean \"slurm\"\?$",
+        ),
+        ({"scheduler": "host:8786"}, r"must be local, slurm, or an address such as tcp://host:8786$"),
+        ({"scheduler": "slurm", "memory": "4GB"}, r"^\[cluster\].scheduler = \"slurm\" needs \[cluster\].workers \(--"),
+        (
+            {"scheduler": "slurm", "workers": 2},
+            r"^\[cluster\].scheduler = \"slurm\" needs \[cluster\].memory: of each job",
+        ),
+        (
+            {"scheduler": "slurm", "workers": 2, "memory": "4GB", "cores": 2, "threads_per_worker": 3},
+            r"^\[cluster\].cores = 2 is less than \[cluster\].threads_per_worker = 3: a job must have room",
+        ),
+    ],
+)
+def test_clusters_that_nobody_could_start_are_refused(cluster, message):
+    with pytest.raises(ConfigError, match=message):
+        RunConfig(cluster=cluster).resolved()
+
+
+@pytest.mark.parametrize("scheduler", ["local", "tcp://10.0.0.1:8786", "tls://host:1", ""])
+def test_a_scheduler_needs_nothing_but_its_name(scheduler):
+    config = RunConfig(cluster={"scheduler": scheduler}).resolved()
+    assert config.cluster.scheduler == (scheduler or None)
+    assert config.result_settings() == RunConfig().result_settings()
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "idle"),
+    [
+        (None, {"workers", "threads_per_worker", "local_directory", "queue"}),
+        ("local", {"queue", "n_parallel"}),
+        ("tcp://host:1", {"workers", "threads_per_worker", "local_directory", "queue", "n_parallel"}),
+        ("slurm", {"n_parallel"}),
+    ],
+)
+def test_flags_of_another_scheduler_are_pointed_out(scheduler, idle):
+    asked = {"workers": 2, "threads_per_worker": 1, "local_directory": "/s", "queue": "q", "n_parallel": 2}
+    loaded = load_config(overrides=asked | {"memory": "1GB", "scheduler": scheduler})
+    found = {name for name in asked for notice in loaded.notices if f"].{name} from the command line has no" in notice}
+    assert found == idle

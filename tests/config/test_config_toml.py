@@ -23,6 +23,8 @@ def values_of(setting):
     """Return a strategy of allowed values of one setting, from its type in words."""
     fraction = "to 1" in setting.type or "< 1" in setting.type
     low = {"number > 0": 5e-324, "number": -1e308}.get(setting.type, 0.0)
+    if setting.key == "cluster.scheduler":
+        return st.sampled_from(["local", "tcp://host:8786"])
     match setting.kind:
         case "choice":
             return st.sampled_from(setting.choices)

@@ -99,6 +99,20 @@ OUR_DEFAULTS = {
     },
     "training": {"score_on": None, "held_out": False},
     "execution": {"stale_lock_secs": 120, "random_seed": 42, "device": "auto"},
+    "cluster": {
+        "scheduler": None,
+        "workers": 0,
+        "threads_per_worker": 1,
+        "queue": None,
+        "cores": 1,
+        "memory": None,
+        "walltime": None,
+        "account": None,
+        "directives": [],
+        "prologue": [],
+        "interface": None,
+        "local_directory": None,
+    },
     "perturbation": {"profile": "default", "min_bound": None, "max_bound": None},
 }
 

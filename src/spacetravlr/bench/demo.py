@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spacetravlr.errors import NothingWrittenError, RunDirectoryError, SettingsChangedError
+from spacetravlr.errors import InputError, NothingWrittenError, RunDirectoryError, SettingsChangedError
 from spacetravlr.events import Listener
 
 if TYPE_CHECKING:
@@ -128,7 +128,8 @@ def _train(sample: Any, out: Path, given: DemoInput, listener: Listener | None) 
             f"{out} was trained with other settings, perhaps by another version of this program: name another "
             "directory with --out, or remove this one"
         ) from error
-    except NothingWrittenError as error:
+    except (NothingWrittenError, InputError) as error:
+        # the sample is our own: what is wrong with it can only be its size
         raise NothingWrittenError(
             f"nothing can be learned from {given.adata.n_obs} cells: use more of them (--cells), and another directory "
             "with --out"

@@ -25,6 +25,7 @@ SECTIONS: dict[str, type[Section]] = {
     "training": sections.TrainingSettings,
     "training.hybrid": sections.HybridSettings,
     "execution": sections.ExecutionSettings,
+    "cluster": sections.ClusterSettings,
     "perturbation": sections.PerturbationSettings,
     "model_export": sections.ModelExportSettings,
 }

@@ -41,6 +41,7 @@ class RunConfig(BaseModel):
     lasso: sections.LassoSettings = Field(default=sections.LassoSettings())
     training: sections.TrainingSettings = Field(default=sections.TrainingSettings())
     execution: sections.ExecutionSettings = Field(default=sections.ExecutionSettings())
+    cluster: sections.ClusterSettings = Field(default=sections.ClusterSettings())
     perturbation: sections.PerturbationSettings = Field(default=sections.PerturbationSettings())
     model_export: sections.ModelExportSettings = Field(default=sections.ModelExportSettings())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from spacetravlr.config._cluster_rules import idle_cluster_rules
 from spacetravlr.config._keys import settings
 
 if TYPE_CHECKING:
@@ -16,11 +17,13 @@ _NEVER = frozenset(
         "data.adata_path",
         # the edges themselves are compared, wherever the file lies
         "grn.network_data_dir",
+        "data.spatial_species",
         "execution.n_parallel",
         "execution.output_dir",
         "execution.stale_lock_secs",
         "execution.device",
         "execution.write_minimal_repro_h5ad",
+        *(setting.key for setting in settings() if setting.section == "cluster"),
         "model_export.save_cnn_weights",
         "model_export.compressed_npz",
         "model_export.output_subdir",
@@ -83,6 +86,7 @@ def _rules(config: RunConfig) -> Iterator[tuple[bool, tuple[str, ...], str]]:
     # an explicit grid factor names the method, so no tolerance is asked for
     named = config.perturbation.ligand_grid_factor is not None
     yield named, ("spatial.signal_tol",), "[perturbation].ligand_grid_factor is set"
+    yield from idle_cluster_rules(config.cluster)
 
 
 def without_effect(config: RunConfig) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spacetravlr.config._cluster_rules import refuse_cluster
 from spacetravlr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def _refuse_contradictions(config: RunConfig, select: Select) -> None:
     low, high = perturbation.min_bound, perturbation.max_bound
     if low is not None and high is not None and low > high:
         raise ConfigError(f"[perturbation].min_bound = {low} is above [perturbation].max_bound = {high}")
+    refuse_cluster(config.cluster)
 
 
 def _notices(config: RunConfig, select: Select, why_fixed: str | None) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from spacetravlr.config._cluster_section import ClusterSettings
 from spacetravlr.config._cnn_sections import CnnSettings, HybridSettings, ModelExportSettings
 from spacetravlr.config._fields import (
     BetaExport,
@@ -213,6 +214,7 @@ class PerturbationSettings(Section):
 
 
 __all__ = [
+    "ClusterSettings",
     "CnnSettings",
     "DataSettings",
     "ExecutionSettings",
