@@ -161,7 +161,9 @@ def test_a_gene_that_no_model_uses_changes_only_itself():
     effect = chain().simulate({"Z": 0.0}, n_propagation=4)
     assert effect.delta[:, 5].tolist() == [-1.0] * 6
     assert not effect.delta[:, :5].any()
-    assert effect.notes == ("no model listens to Z: only its own column changes",)
+    assert effect.notes == (
+        "no model listens to Z: only its own column changes (it is a modulator of none of the 2 models)",
+    )
 
 
 @pytest.mark.parametrize("profile", ["default", "v1", "python"])
@@ -216,8 +218,10 @@ def test_a_remark_where_values_explode():
     model = PropagationModel(
         np.ones((2, 3)), list("ABC"), np.zeros((2, 2)), betas, radii=1.0, cluster_labels=["0", "0"]
     )
-    (note,) = model.simulate({"A": 2.0}, n_propagation=2).notes
+    dose, note = model.simulate({"A": 2.0}, n_propagation=2).notes
+    assert dose.startswith("the dose 2 of A is outside its observed expression")
     assert note.startswith("C reaches 401, 200 times")
+    assert "set bounds (or beta_cap), use a smaller dose, or fewer steps" in note
 
 
 def test_unmapped_cells(caplog):
@@ -439,7 +443,7 @@ def test_too_many_groups_are_done_row_by_row(monkeypatch):
         model = PropagationModel(
             np.ones((4, 3)), ["A", "T", "U"], np.zeros((4, 2)), betas, radii=1.0, cluster_labels=[0, 1, 2, 3]
         )
-        return model._rules.coefficients, model.simulate({"A": 0.0}, n_propagation=1).delta[:, 1:].tolist()
+        return model._engine.rules.coefficients, model.simulate({"A": 0.0}, n_propagation=1).delta[:, 1:].tolist()
 
     coefficients, delta = run()
     assert (coefficients.grouped.n_groups, len(coefficients.rowwise)) == (4, 0)

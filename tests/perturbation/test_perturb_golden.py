@@ -76,9 +76,9 @@ def test_original_package(golden, tissue, tables, name):
 def test_original_package_baseline_of_received_ligands(golden, tissue, tables):
     run = dict(np.load(golden / "python_perturb_a.npz"))
     model = python_model(tissue, tables, run)
-    reception, features = model._tissue.reception, model._rules.features
+    reception, features = model._engine.tissue.reception, model._engine.rules.features
     place = {model.genes[gene]: row for row, gene in enumerate(features.ligands)}
-    back = np.argsort(model._order)
+    back = np.argsort(model._engine.order)
     for kind, ours in (("", reception.lr), ("_tfl", reception.tfl)):
         columns = run[f"baseline_received{kind}_cols"].tolist()
         assert set(columns) == set(place)

@@ -66,6 +66,56 @@ def test_a_query_needs_obs_and_names_must_be_unique():
         resolve_cells(["a"], ["a", "a"])
 
 
+@pytest.mark.parametrize(
+    ("cells", "rows"),
+    [
+        ({"cell_type": "B cell"}, [0, 2]),
+        ({"cell_type": ["T cell", "B cell"]}, [0, 1, 2, 3]),
+        ({"cell_type": {"T cell"}, "age": [2, 3]}, [1]),
+        ({"age": 3}, [2]),
+        ({"age": np.array([1.0, 4.0])}, [0, 3]),
+        ({"age": "4"}, [3]),
+        ({"cluster": "x"}, [0, 1]),
+        ({"cluster": []}, []),
+        ({"type": "y"}, [1, 2]),
+        ({"good": True}, [0, 3]),
+    ],
+)
+def test_labels(cells, rows):
+    obs = OBS.assign(cell_type=pd.Categorical(OBS["cell_type"]), type=list("xyyz"), good=[True, False, False, True])
+    assert resolve_cells(cells, NAMES, obs=obs, labels=np.array(["x", "x", "y", "z"])).tolist() == rows
+
+
+def test_cluster_labels_stand_in_for_a_missing_obs():
+    labels = np.array([0, 1, 1, 2])
+    assert resolve_cells({"cell_type": 1}, NAMES, labels=labels).tolist() == [1, 2]
+    assert resolve_cells({"cluster": ["0", 2.0]}, NAMES, labels=labels).tolist() == [0, 3]
+    missing = pd.DataFrame({"kind": ["a", None, "b", "a"]})
+    assert resolve_cells({"kind": "a"}, NAMES, obs=missing).tolist() == [0, 3]
+
+
+@pytest.mark.parametrize(
+    ("cells", "error", "message"),
+    [
+        (
+            {"celltype": "B cell"},
+            InputError,
+            "grouped by 'celltype'; did you mean 'cell_type'.; known: cell_type, age, cluster",
+        ),
+        (
+            {"cell_type": "B cells"},
+            InputError,
+            "no cell has the cell_type 'B cells'; did you mean 'B cell'.*known: B cell, T cell",
+        ),
+        ({"age": [1, 7, 8]}, InputError, r"no cell has the age '7', '8' \(known: 1, 2, 3, 4\)"),
+        ({}, UsageError, "names no column"),
+    ],
+)
+def test_refused_labels(cells, error, message):
+    with pytest.raises(error, match=message):
+        resolve_cells(cells, NAMES, obs=OBS)
+
+
 @pytest.fixture
 def sheet(tmp_path):
     path = tmp_path / "cells.csv"

@@ -8,6 +8,7 @@ from spacetravlr.betas._splash import splash, splash_arrays
 from spacetravlr.betas._splash_inputs import SplashInputs
 from spacetravlr.betas._splash_plan import SplashPlan
 from spacetravlr.betas.base import Betabase, shared_rows
+from spacetravlr.betas.interactions import collect_interactions
 from spacetravlr.betas.names import (
     betadata_file_name,
     escape_gene,
@@ -25,6 +26,7 @@ __all__ = [
     "SplashPlan",
     "betadata_file_name",
     "betadata_files",
+    "collect_interactions",
     "escape_gene",
     "gene_of_file",
     "is_betadata_file_name",

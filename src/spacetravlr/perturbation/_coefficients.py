@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -67,14 +68,25 @@ class Grouped:
         -------
         ``(n_targets, n_active)`` matrix, dense or sparse by its density.
         """
-        shape = (self.n_features, self.n_targets)
-        if len(self.feature) >= _DENSE * shape[0] * shape[1]:
-            dense = np.zeros(shape)
-            dense[self.feature, self.target] = self.data[group]
-            return dense[active].T
+        if len(self.feature) < _DENSE * self.n_features * self.n_targets:
+            whole = self._sparse[group]
+            return (whole if len(active) == self.n_features else whole[active]).T
+        row = np.full(self.n_features, -1, dtype=np.int64)
+        row[active] = np.arange(len(active))
+        used = row[self.feature] >= 0
+        dense = np.zeros((len(active), self.n_targets))
+        dense[row[self.feature[used]], self.target[used]] = self.data[group, used]
+        return dense.T
+
+    @cached_property
+    def _sparse(self) -> list[Any]:
+        """One sparse matrix ``(n_features, n_targets)`` per group; they share their pattern and copy no coefficient.
+
+        Many simulations of one model use them, and building one costs more than a step with few active features.
+        """
         pointers = np.searchsorted(self.feature, np.arange(self.n_features + 1))
-        matrix = sparse.csr_array((self.data[group], self.target, pointers), shape=shape)
-        return (matrix if len(active) == self.n_features else matrix[active]).T
+        shape = (self.n_features, self.n_targets)
+        return [sparse.csr_array((row, self.target, pointers), shape=shape) for row in self.data]
 
 
 @dataclass(frozen=True, eq=False)

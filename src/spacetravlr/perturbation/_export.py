@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from spacetravlr.atomic import make_directory, replacing
 if TYPE_CHECKING:
     import anndata
 
+    from spacetravlr.perturbation.doses import Dose
     from spacetravlr.perturbation.effect import Effect
 
 # rows per record batch: bounds the memory of writing, and is large enough to compress well
@@ -39,11 +41,16 @@ def to_anndata(effect: Effect) -> anndata.AnnData:
 def _request(effect: Effect) -> dict[str, Any]:
     return {
         "genes": np.array([target.gene for target in effect.targets], dtype=object),
-        "values": np.array([float(target.value) for target in effect.targets]),
+        "doses": np.array([target.dose.label for target in effect.targets], dtype=object),
+        "values": np.array([_number(target.dose) for target in effect.targets]),
         "n_propagation": effect.n_propagation,
         "profile": effect.profile,
         "notes": np.array(effect.notes, dtype=object),
     }
+
+
+def _number(dose: Dose) -> float:
+    return dose.amount if dose.kind == "absolute" else math.nan
 
 
 def write_feather(effect: Effect, path: Path) -> None:

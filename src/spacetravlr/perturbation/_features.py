@@ -39,6 +39,8 @@ class Features:
     lr_ligands, tfl_ligands
         Sorted ligands of all pairs of either kind, also of pairs that have no coefficient: being a ligand decides how
         a gene acts, even where it acts as a TF.
+    named
+        Sorted genes that take part in some modulator, also in modulators without a coefficient.
     """
 
     n_genes: int
@@ -49,6 +51,7 @@ class Features:
     tfl_regulator: IntArray
     lr_ligands: IntArray
     tfl_ligands: IntArray
+    named: IntArray
 
     @property
     def size(self) -> int:
@@ -189,25 +192,23 @@ def fused_features(active: ActiveFeatures, block: Block, scale: float) -> FloatA
     -------
     ``(n_active, n_cells)`` features; multiplied by coefficients and summed they give the change of a target.
     """
-    change, expression = block.change, block.expression
     out = np.empty((active.size, block.n_cells))
     n_tf, n_lr = len(active.tf_change), active.lr.shape[1]
-    np.take(change, active.tf_change, axis=0, out=out[:n_tf])
-    gates = (expression > 0.0).astype(np.float64)
-    _pairs(out[n_tf : n_tf + n_lr], active.lr, block.received, block, gates)
-    _pairs(out[n_tf + n_lr :], active.tfl, block.received_tfl, block, None)
+    np.take(block.change, active.tf_change, axis=0, out=out[:n_tf])
+    _pairs(out[n_tf : n_tf + n_lr], active.lr, block.received, block, gated=True)
+    _pairs(out[n_tf + n_lr :], active.tfl, block.received_tfl, block, gated=False)
     if scale != 1.0:
         out[n_tf:] *= scale
     return out
 
 
-def _pairs(out: FloatArray, rows: IntArray, received: FloatArray, block: Block, gates: FloatArray | None) -> None:
-    """Write ``received_l * gate_p * a_p + GX_p * a_l`` of each pair (ligand l, partner p) into `out`."""
+def _pairs(out: FloatArray, rows: IntArray, received: FloatArray, block: Block, *, gated: bool) -> None:
+    """Write ``received_l * [GX_p > 0, if gated] * a_p + GX_p * a_l`` of each pair (ligand l, partner p) into `out`."""
     ligand, partner, ligand_change, partner_change = rows
     np.take(received, ligand, axis=0, out=out)
-    if gates is not None:
-        out *= gates[partner]
     out *= block.change[partner_change]
     other = block.expression[partner]
+    if gated:
+        out *= other > 0.0
     other *= block.change[ligand_change]
     out += other

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from spacetravlr.betas import Betas
 from spacetravlr.errors import InputError, listing
 from spacetravlr.perturbation._features import FloatArray, IntArray
 
@@ -164,3 +165,12 @@ def check_masks(
         raise InputError(f"thresholds must have shape ({n_cells}, {len(names)}), not {values.shape}")
     places = {gene: place for place, gene in enumerate(genes)}
     return {places[name]: values[:, column] > 0 for column, name in enumerate(names) if name in places}
+
+
+def check_tables(betas: Mapping[str, Betas] | Iterable[Betas], cell_names: Sequence[str] | None) -> list[Betas]:
+    """Return the tables; those by cell are refused without the names that find their rows."""
+    tables = list(betas.values() if isinstance(betas, Mapping) else betas)
+    for table in tables:
+        if table.by == "cell" and cell_names is None:
+            raise InputError(f"the coefficients of {table.target} are per cell: give cell_names to find their rows")
+    return tables

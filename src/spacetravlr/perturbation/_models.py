@@ -176,5 +176,6 @@ def _renumber(drafts: list[Model], numbering: _Numbering, n_genes: int) -> tuple
         tfl_regulator=other[kind == 2],
         lr_ligands=np.array(sorted(numbering.ligands["$"]), dtype=np.int64),
         tfl_ligands=np.array(sorted(numbering.ligands["#"]), dtype=np.int64),
+        named=np.unique(keys[:, 1:][keys[:, 1:] < n_genes]),
     )
     return tuple(Model(draft.gene, place[draft.features], draft.values, draft.table) for draft in drafts), features

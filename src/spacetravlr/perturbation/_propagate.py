@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spacetravlr.perturbation._convergence import StepChange, compare_steps
 from spacetravlr.perturbation._features import FloatArray, IntArray
 from spacetravlr.perturbation._reception import Reception
 from spacetravlr.perturbation._step import StepInput, StepRules, propagate_step
@@ -113,8 +114,8 @@ def propagate(
     profile: Profile,
     n_steps: int,
     after_step: Callable[[int], None],
-) -> FloatArray:
-    """Return the simulated expression of the genes that can change.
+) -> tuple[FloatArray, tuple[StepChange, ...]]:
+    """Return the simulated expression of the genes that can change, and how much each step has changed.
 
     Parameters
     ----------
@@ -129,7 +130,8 @@ def propagate(
 
     Returns
     -------
-    ``(n_state, n_cells)`` expression after the last step, with the perturbed entries at their desired values.
+    ``(n_state, n_cells)`` expression after the last step, with the perturbed entries at their desired values; and the
+    changes, one per step.
     """
     state = start.state
     n_targets = len(rules.coefficients.trained)
@@ -139,6 +141,7 @@ def propagate(
     held = [_held(pin, state, profile) for pin in start.pinned]
     lag: FloatArray | None = None
     heard = Heard(_NO_ROWS, np.zeros((0, state.shape[1])))
+    changes = []
     for step in range(n_steps):
         heard_before, heard = heard, _hear(rules, tissue, start, delta)
         data = _step_input(rules, tissue, start, Motion(delta, lag, heard, heard_before), profile)
@@ -149,12 +152,13 @@ def propagate(
         new += state
         np.clip(new, start.limits.lower, start.limits.upper, out=new)
         new -= state
+        changes.append(compare_steps(step + 1, delta, new))
         lag, delta = delta, new
         after_step(step + 1)
     delta += state
     for pin in start.pinned:
         delta[pin.row, pin.cells] = pin.values
-    return delta
+    return delta, tuple(changes)
 
 
 def _held(pin: Pinned, state: FloatArray, profile: Profile) -> Pinned:

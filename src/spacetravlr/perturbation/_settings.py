@@ -8,11 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
+import numpy as np
+
 from spacetravlr.errors import ConfigError, listing
 from spacetravlr.perturbation.profiles import Profile
 from spacetravlr.signaling import KernelName
 
 logger = logging.getLogger("spacetravlr")
+
+MAX_PROPAGATION = 32
 
 
 def check_number(name: str, value: Any, *, zero: bool = False) -> float:
@@ -128,3 +132,27 @@ def ligand_radii(
             *(len(without), listing(without, 8)),
         )
     return chosen
+
+
+def usual_radius(
+    chosen: Mapping[str, float], radii: float | Mapping[str, float], default_radius: float | None
+) -> float | None:
+    """Return the radius of all ligands, else the default one, else the largest one chosen; None if there is none."""
+    if not isinstance(radii, Mapping):
+        return float(radii)
+    return max(chosen.values(), default=None) if default_radius is None else float(default_radius)
+
+
+def check_steps(n_propagation: int) -> int:
+    """Return a number of steps.
+
+    Raises
+    ------
+    ConfigError
+        If it is no whole number from 0 to 32.
+    """
+    if isinstance(n_propagation, bool) or not isinstance(n_propagation, int | np.integer):
+        raise ConfigError(f"n_propagation must be a whole number, not {n_propagation!r}")
+    if not 0 <= n_propagation <= MAX_PROPAGATION:
+        raise ConfigError(f"n_propagation must be between 0 and {MAX_PROPAGATION}, not {n_propagation}")
+    return int(n_propagation)

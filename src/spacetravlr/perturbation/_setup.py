@@ -1,20 +1,97 @@
-"""The unperturbed tissue of a propagation model: signal operators, and what cells express and receive."""
+"""What a propagation model is made of: signal operators, what cells express and receive, and the models."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spacetravlr.betas import Betas, CellKeys
+from spacetravlr.perturbation._capped import plan_cap
+from spacetravlr.perturbation._coefficients import arrange
+from spacetravlr.perturbation._engine import Engine
 from spacetravlr.perturbation._features import Features, FloatArray, IntArray
 from spacetravlr.perturbation._inputs import Expression
+from spacetravlr.perturbation._models import number_models
 from spacetravlr.perturbation._propagate import Tissue
 from spacetravlr.perturbation._reception import Channel, build_reception
-from spacetravlr.perturbation._settings import Settings
+from spacetravlr.perturbation._settings import Settings, ligand_radii
+from spacetravlr.perturbation._step import StepRules
+from spacetravlr.perturbation.profiles import Profile
 from spacetravlr.signaling import FieldOptions, SignalField
 
 Masks = Mapping[int, NDArray[np.bool_]]
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The engine of a model, with its operators by radius and the radius of each ligand that is listened to."""
+
+    engine: Engine
+    signals: dict[float, SignalField]
+    ligand_radii: dict[str, float]
+
+
+def build_parts(
+    expression: Expression,
+    tables: Sequence[Betas],
+    keys: CellKeys,
+    xy: FloatArray,
+    *,
+    radii: float | Mapping[str, float],
+    default_radius: float | None,
+    masks: Masks | None,
+    profile: Profile,
+    settings: Settings,
+) -> Parts:
+    """Arrange models and cells, plan the operators, and compute what the tissue receives.
+
+    Parameters
+    ----------
+    expression, tables, keys, xy
+        Checked baseline, coefficients, keys by which cells find their rows, and coordinates.
+    radii, default_radius
+        As given to the model.
+    masks
+        Where the expression of a gene counts, by gene index; None for everywhere.
+    profile, settings
+        The rules.
+
+    Raises
+    ------
+    InputError, ConfigError
+        As `PropagationModel`.
+    """
+    models, features = number_models(tables, expression.genes, profile)
+    chosen = ligand_radii([expression.genes[gene] for gene in features.ligands], radii, default_radius)
+    coefficients = arrange(models, keys, features.size, profile)
+    signals = build_signals(xy[coefficients.order], chosen.values(), settings)
+    tissue = build_tissue(
+        *(expression, features, coefficients.order),
+        fields=signals,
+        radii=chosen,
+        masks=masks,
+        min_expression=settings.min_expression,
+    )
+    rules = StepRules(
+        features=features,
+        coefficients=coefficients,
+        scale=settings.beta_scale,
+        cap=None if settings.cap is None else (settings.cap, plan_cap(features, coefficients)),
+        memory=settings.memory,
+    )
+    engine = Engine(
+        profile=profile,
+        rules=rules,
+        tissue=tissue,
+        expression=expression,
+        trained=expression.rows(coefficients.trained, coefficients.order),
+        limits=settings.bounds or (0.0, math.inf),
+    )
+    return Parts(engine, signals, chosen)
 
 
 def build_signals(xy: FloatArray, radii: Iterable[float], settings: Settings) -> dict[float, SignalField]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacetravlr.errors import InputError, UsageError, listing, nearest
-from spacetravlr.perturbation.targets import Target
+from spacetravlr.perturbation._compare import compare_effects
+from spacetravlr.perturbation._convergence import StepChange
+from spacetravlr.perturbation._groups import group_cells
+from spacetravlr.perturbation._tables import differential_table, top_table
+from spacetravlr.perturbation.targets import Intervention, Target
 
 if TYPE_CHECKING:
     import anndata
@@ -45,7 +50,16 @@ class Effect:
     obs
         ``(n_cells, ...)`` table of cells, or None.
     notes
-        Remarks for the reader: perturbed genes that no model listens to, values that run away.
+        Remarks for the reader: doses outside the observed range, perturbed genes that no model listens to, values that
+        run away, steps that grow.
+    interventions
+        What was done to which cells, one per perturbed gene.
+    changes
+        How much each step has changed; `steps` is the same as a table.
+    xy
+        ``(n_cells, 2)`` coordinates, or None.
+    radius
+        The radius in which distances are thought of, or None.
     """
 
     baseline: NDArray[Any]
@@ -59,6 +73,10 @@ class Effect:
     labels: NDArray[Any] | None = None
     obs: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
+    interventions: tuple[Intervention, ...] = ()
+    changes: tuple[StepChange, ...] = ()
+    xy: NDArray[np.float64] | None = None
+    radius: float | None = None
 
     @cached_property
     def simulated(self) -> NDArray[np.float64]:
@@ -89,7 +107,27 @@ class Effect:
         rows = np.flatnonzero(self.columns == place)
         return np.array(self.values[rows[0]] if len(rows) else self.baseline[:, place], dtype=np.float64)
 
-    def top(self, n: int = 20, *, by: str | NDArray[Any] | None = None, include_targets: bool = False) -> pd.DataFrame:
+    @property
+    def steps(self) -> pd.DataFrame:
+        """How much each step has changed the effect: columns ``step``, ``max_change``, ``norm``, ``relative``.
+
+        ``max_change`` is the largest absolute difference to the step before, ``norm`` the root of the sum of their
+        squares over genes and cells, ``relative`` the share of that in the norm of the whole effect. Where
+        ``relative`` goes to 0 the propagation has settled.
+        """
+        import pandas as pd
+
+        names = ["step", "max_change", "norm", "relative"]
+        return pd.DataFrame([astuple(change) for change in self.changes], columns=names).astype({"step": np.int64})
+
+    def top(
+        self,
+        n: int = 20,
+        *,
+        by: str | NDArray[Any] | None = None,
+        rings: Sequence[float] | None = None,
+        include_targets: bool = False,
+    ) -> pd.DataFrame:
         """Return the genes that change most.
 
         Parameters
@@ -98,40 +136,84 @@ class Effect:
             Number of genes, in each group if `by` is given.
         by
             None for the whole tissue; ``"cell_type"``, another column of `obs`, or ``"cluster"`` for groups of cells;
-            or ``(n_cells,)`` labels.
+            ``"ring"`` for the perturbed cells and rings around them (by the distance to the nearest one); or
+            ``(n_cells,)`` labels.
+        rings
+            Ascending edges of the rings in coordinate units; None for 0.25, 0.5, 1 and 2 radii. The last ring is open.
         include_targets
             Whether to list the perturbed genes too.
 
         Returns
         -------
         Columns ``gene``, (the group,) ``mean_delta``, ``mean_abs_delta``, ``baseline_mean``, ``simulated_mean``;
-        sorted by ``mean_abs_delta``, largest first, within the sorted groups. Genes without any change are left out.
+        sorted by ``mean_abs_delta``, largest first, within the groups (sorted, rings from the inside). Genes without
+        any change are left out.
 
         Raises
         ------
         InputError
-            If `by` is no known grouping.
+            If `by` is no known grouping, or no perturbed cell has a position.
+        UsageError
+            For rings without coordinates, or with another grouping.
         """
-        import pandas as pd
+        return top_table(self, group_cells(self, by, rings), n, include_targets=include_targets)
 
-        name, groups = self._groups(by)
-        perturbed = {target.gene for target in self.targets}
-        shown = [row for row, gene in enumerate(self.columns) if include_targets or self.genes[gene] not in perturbed]
-        names = np.array([self.genes[gene] for gene in self.columns[shown]], dtype=object)
-        tables = []
-        for label, mask in groups.items():
-            stats = np.array([self._means(row, mask) for row in shown]).reshape(len(shown), 4)
-            order = np.lexsort((names.astype(str), -stats[:, 1]))
-            order = order[stats[order, 1] > 0][: max(n, 0)]
-            table = pd.DataFrame(
-                stats[order], columns=["mean_delta", "mean_abs_delta", "baseline_mean", "simulated_mean"]
-            )
-            if name is not None:
-                table.insert(0, name, label)
-            table.insert(0, "gene", names[order])
-            tables.append(table)
-        filled = [table for table in tables if len(table)] or tables[:1]
-        return pd.concat(filled, ignore_index=True)
+    def differential(
+        self,
+        *,
+        by: str | NDArray[Any] | None = "cell_type",
+        rings: Sequence[float] | None = None,
+        changed: float = 0.1,
+        include_targets: bool = False,
+    ) -> pd.DataFrame:
+        """Return how strongly every gene changes in every group of cells.
+
+        A simulation has no sampling error, so there are effect sizes here and no p values
+        (`PropagationModel.negative_control` gives empirical ones).
+
+        Parameters
+        ----------
+        by, rings, include_targets
+            As for `top`.
+        changed
+            A cell counts as changed if the gene's change exceeds this share of its standard deviation in the group.
+
+        Returns
+        -------
+        Columns ``gene``, (the group,) ``n_cells``; ``mean_delta``; ``effect_size``, the mean change over the
+        baseline's standard deviation in the group (in the whole tissue where the gene does not vary in the group, NaN
+        where it varies nowhere); ``fraction_changed``; ``baseline_mean``, ``baseline_sd``, ``simulated_mean``;
+        ``rank`` by absolute effect size within the group, from 1. Genes without any change in a group are left out.
+
+        Raises
+        ------
+        InputError, UsageError
+            As for `top`.
+        """
+        groups = group_cells(self, by, rings)
+        return differential_table(self, groups, changed=changed, include_targets=include_targets)
+
+    def compare(self, other: Effect) -> pd.DataFrame:
+        """Return how two effects on the same cells agree, gene by gene.
+
+        Parameters
+        ----------
+        other
+            Another effect, for example of another gene, dose, profile or number of steps. Its cells may be in another
+            order; genes that only one of the two knows are left out.
+
+        Returns
+        -------
+        Columns ``gene``; ``correlation`` of the changes over the cells (NaN where one of the two does not vary from
+        cell to cell); ``mean_delta``, ``mean_delta_other``, ``mean_abs_delta``, ``mean_abs_delta_other``;
+        ``rms_difference``. One row per gene that changes in either, the largest difference first.
+
+        Raises
+        ------
+        InputError
+            If the cells are not the same.
+        """
+        return compare_effects(self, other)
 
     def to_anndata(self) -> anndata.AnnData:
         """Return an AnnData: X is the baseline, layers ``"simulated"`` and ``"delta"``, the request in ``uns``."""
@@ -169,26 +251,3 @@ class Effect:
             raise UsageError(f"cannot write an effect as {target.name}: use one of the suffixes {listing(writers)}")
         writers[target.suffix](self, target)
         return target
-
-    def _means(self, row: int, mask: NDArray[np.bool_] | slice) -> tuple[float, float, float, float]:
-        after = self.values[row, mask]
-        before = np.asarray(self.baseline[mask, self.columns[row]], dtype=np.float64)
-        delta = after - before
-        return float(delta.mean()), float(np.abs(delta).mean()), float(before.mean()), float(after.mean())
-
-    def _groups(self, by: str | NDArray[Any] | None) -> tuple[str | None, dict[str, NDArray[np.bool_] | slice]]:
-        if by is None:
-            return None, {"": slice(None)}
-        if not isinstance(by, str):
-            name, labels = "group", np.asarray(by)
-        elif self.obs is not None and by in self.obs.columns:
-            name, labels = by, np.asarray(self.obs[by])
-        elif by in ("cluster", "cell_type") and self.labels is not None:
-            name, labels = by, self.labels
-        else:
-            known = [] if self.obs is None else [str(column) for column in self.obs.columns]
-            raise InputError(f"cells cannot be grouped by {by!r}; known: {listing(dict.fromkeys([*known, 'cluster']))}")
-        if labels.shape != (len(self.cells),):
-            raise InputError(f"labels must have shape ({len(self.cells)},), not {labels.shape}")
-        text = labels.astype(str)
-        return name, {str(label): text == label for label in np.unique(text)}

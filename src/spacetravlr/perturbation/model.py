@@ -5,36 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spacetravlr.betas import Betas, CellKeys
-from spacetravlr.errors import ConfigError, InputError, SpaceTravLRError
+from spacetravlr.errors import ConfigError
 from spacetravlr.perturbation import _inputs as inputs
-from spacetravlr.perturbation._capped import plan_cap
-from spacetravlr.perturbation._coefficients import arrange
-from spacetravlr.perturbation._models import number_models
-from spacetravlr.perturbation._propagate import Limits, Pinned, Start, propagate
-from spacetravlr.perturbation._remarks import remarks
-from spacetravlr.perturbation._settings import check_settings, ligand_radii
-from spacetravlr.perturbation._setup import build_signals, build_tissue
-from spacetravlr.perturbation._step import StepRules
+from spacetravlr.perturbation._engine import SimulationCancelledError
+from spacetravlr.perturbation._remarks import dose_remarks, remarks
+from spacetravlr.perturbation._settings import (
+    MAX_PROPAGATION,
+    check_settings,
+    check_steps,
+    usual_radius,
+)
+from spacetravlr.perturbation._setup import build_parts
 from spacetravlr.perturbation.effect import Effect
 from spacetravlr.perturbation.profiles import Profile, ProfileName, get_profile
 from spacetravlr.perturbation.scopes import Cells
-from spacetravlr.perturbation.targets import Intervention, Targets, resolve_targets
+from spacetravlr.perturbation.targets import Intervention, Target, Targets, resolve_targets
 from spacetravlr.signaling import KernelName
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MAX_PROPAGATION = 32
+__all__ = ["MAX_PROPAGATION", "PropagationModel", "SimulationCancelledError", "Thresholds"]
+
 Thresholds = Any
 """A data frame of cells x genes, or a pair (array, gene names)."""
-
-
-class SimulationCancelledError(SpaceTravLRError):
-    """A simulation was stopped between two steps; there is no result."""
 
 
 class PropagationModel:
@@ -98,8 +95,12 @@ class PropagationModel:
         As given; `cells` are the cell names.
     labels
         The arrays of cluster labels.
+    xy
+        ``(n_cells, 2)`` coordinates.
     ligand_radii
         Radius of each ligand that some model listens to.
+    radius
+        The radius in which distances are thought of: that of all ligands, else the default one, else the largest.
     signals
         The operator of each radius (`SignalField`), for cells in the model's own order.
 
@@ -157,50 +158,34 @@ class PropagationModel:
         )
         if thresholds is not None and not self.profile.allows_thresholds:
             raise ConfigError(f"the profile {self.profile.name!r} knows no thresholds")
-        self._settings = settings
-        self._expression = inputs.check_expression(expression, genes)
-        n_cells = len(self._expression.values)
-        self.genes = self._expression.genes
+        self._settings, self.obs = settings, obs
+        values = inputs.check_expression(expression, genes)
+        n_cells = len(values.values)
+        self.genes = values.genes
         self.cells = inputs.check_names(cell_names, n_cells)
         self.labels = inputs.check_labels(cluster_labels, n_cells)
-        self.obs = obs
-        positions = inputs.check_coordinates(xy, n_cells)
+        self.xy = inputs.check_coordinates(xy, n_cells)
         masks = None if thresholds is None else inputs.check_masks(thresholds, self.genes, cell_names, n_cells)
-        tables = list(betas.values() if isinstance(betas, Mapping) else betas)
-        _need_names(tables, cell_names)
-        models, features = number_models(tables, self.genes, self.profile)
-        self.ligand_radii = ligand_radii([self.genes[gene] for gene in features.ligands], radii, default_radius)
-
-        coefficients = arrange(models, CellKeys(self.labels, self.cells), features.size, self.profile)
-        self._order = coefficients.order
-        self._rules = StepRules(
-            features=features,
-            coefficients=coefficients,
-            scale=settings.beta_scale,
-            cap=None if settings.cap is None else (settings.cap, plan_cap(features, coefficients)),
-            memory=settings.memory,
-        )
-        self.signals = build_signals(positions[self._order], self.ligand_radii.values(), settings)
-        self._tissue = build_tissue(
-            self._expression,
-            features,
-            self._order,
-            fields=self.signals,
-            radii=self.ligand_radii,
+        parts = build_parts(
+            *(values, inputs.check_tables(betas, cell_names), CellKeys(self.labels, self.cells), self.xy),
+            radii=radii,
+            default_radius=default_radius,
             masks=masks,
-            min_expression=settings.min_expression,
+            profile=self.profile,
+            settings=settings,
         )
-        self._trained = self._expression.rows(coefficients.trained, self._order)
+        self._engine, self.signals, self.ligand_radii = parts.engine, parts.signals, parts.ligand_radii
+        self.radius = usual_radius(self.ligand_radii, radii, default_radius)
 
     @property
     def targets(self) -> tuple[str, ...]:
         """Genes with a model, sorted."""
-        return tuple(sorted(self.genes[gene] for gene in self._rules.coefficients.trained))
+        return tuple(sorted(self.genes[gene] for gene in self._engine.rules.coefficients.trained))
 
     @property
     def modulators(self) -> tuple[str, ...]:
         """Genes that some model listens to, sorted: perturbing any other gene changes only itself."""
-        return tuple(sorted(self.genes[gene] for gene in self._rules.features.modulators))
+        return tuple(sorted(self.genes[gene] for gene in self._engine.rules.features.modulators))
 
     def simulate(
         self,
@@ -216,12 +201,13 @@ class PropagationModel:
         Parameters
         ----------
         targets
-            ``{"gene": value}``, or `Target` objects with scopes of their own.
+            ``{"gene": dose}``, or `Target` objects with scopes of their own. A dose is a number (0 is a knock-out),
+            ``"x2"``, ``"q95"``, ``"+1.5"``, ``"-0.5"``, or an array with a value per cell (see `Dose`).
         n_propagation
             Number of steps, 0 to 32. With 0 only the targets change (under ``"v1"`` it means 1).
         cells
-            Scope of all targets: a mask, row indices, names, or an obs query; None for the whole tissue. Other cells
-            still feel what they receive.
+            Scope of all targets: a mask, row indices, names, ``{"cell_type": labels}``, an obs query, or a region (see
+            `resolve_cells`); None for the whole tissue. Other cells still feel what they receive.
         progress
             Called before the first step and after each one with the number of steps done and their total.
         cancelled
@@ -234,15 +220,15 @@ class PropagationModel:
         Raises
         ------
         InputError
-            For an unknown gene, an impossible value or scope, or a simulation that runs out of range.
+            For an unknown gene, an impossible dose or scope, or a simulation that runs out of range.
         ConfigError
             If the number of steps is out of range or a value lies outside the bounds.
         SimulationCancelledError
             If it was cancelled.
         """
-        wanted, interventions = resolve_targets(targets, self.genes, self.cells, cells=cells, obs=self.obs)
-        n_steps = max(_check_steps(n_propagation), self.profile.min_iterations)
-        start = self._start(interventions)
+        wanted, interventions = self._resolve(targets, cells)
+        n_steps = max(check_steps(n_propagation), self.profile.min_iterations)
+        doses = dose_remarks(self._engine.expression, interventions)
 
         def after_step(step: int) -> None:
             if progress is not None:
@@ -251,68 +237,48 @@ class PropagationModel:
                 raise SimulationCancelledError(f"the simulation was cancelled after step {step} of {n_steps}")
 
         after_step(0)
-        with np.errstate(over="ignore", invalid="ignore"):  # a simulation that runs away is reported below
-            simulated = propagate(
-                *(self._rules, self._tissue, start), profile=self.profile, n_steps=n_steps, after_step=after_step
-            )
-        if not np.isfinite(simulated).all():
-            raise InputError(
-                "the simulated expression runs out of range: limit it with bounds or beta_cap, or use fewer steps"
-            )
-        values = np.empty_like(simulated)
-        values[:, self._order] = simulated
+        outcome = self._engine.run(interventions, n_steps, after_step)
         return Effect(
-            baseline=self._expression.values,
+            baseline=self._engine.expression.values,
             genes=self.genes,
             cells=self.cells,
             targets=wanted,
             n_propagation=n_steps,
             profile=self.profile.name,
-            columns=start.genes,
-            values=values,
+            columns=outcome.columns,
+            values=outcome.values,
             labels=self.labels[0],
             obs=self.obs,
-            notes=remarks(self._expression, self._rules.features, interventions, start.genes, values),
+            notes=(*doses, *remarks(self._engine, interventions, outcome, self.ligand_radii)),
+            interventions=interventions,
+            changes=outcome.steps,
+            xy=self.xy,
+            radius=self.radius,
         )
 
-    def _start(self, interventions: Sequence[Intervention]) -> Start:
-        """Lay out the genes that can change: those with a model, the perturbed ones, those the limits move."""
-        trained, observed = self._rules.coefficients.trained, self._expression
-        lower, upper = self._settings.bounds or (0.0, np.inf)
-        moved = np.flatnonzero((observed.lowest < lower) | (observed.highest > upper))
-        if self.profile.clip == "observed":
-            moved = moved[:0]
-        perturbed = np.array([item.gene for item in interventions], dtype=np.int64)
-        extra = np.setdiff1d(np.union1d(moved, perturbed), trained)
-        genes = np.concatenate([trained, extra])
-        row_of = {int(gene): row for row, gene in enumerate(genes)}
-        place = np.empty(len(self._order), dtype=np.int64)
-        place[self._order] = np.arange(len(self._order))
-        for item in interventions:
-            if ((item.values < lower) | (item.values > upper)).any():
-                raise ConfigError(
-                    f"the desired expression of {self.genes[item.gene]} lies outside the bounds {lower:g} to {upper:g}"
-                )
-        limits = Limits(lower, upper)
-        if self.profile.clip == "observed":
-            limits = Limits(observed.lowest[genes, None], observed.highest[genes, None])
-        return Start(
-            genes=genes,
-            state=np.concatenate([self._trained, observed.rows(extra, self._order)]),
-            pinned=[Pinned(row_of[item.gene], place[item.rows], item.values) for item in interventions],
-            limits=limits,
+    def _resolve(self, targets: Targets, cells: Cells) -> tuple[tuple[Target, ...], tuple[Intervention, ...]]:
+        return resolve_targets(
+            targets,
+            self.genes,
+            self.cells,
+            cells=cells,
+            obs=self.obs,
+            xy=self.xy,
+            labels=self.labels[0],
+            expression=self._engine.expression.values,
+            limits=self._engine.limits,
         )
 
+    def negative_control(self, targets: Targets, **options: Any) -> pd.DataFrame:
+        """Return empirical p values of an effect, by gene and cell type: `spacetravlr.perturbation.negative_control`.
 
-def _need_names(tables: Sequence[Betas], cell_names: Sequence[str] | None) -> None:
-    for table in tables:
-        if table.by == "cell" and cell_names is None:
-            raise InputError(f"the coefficients of {table.target} are per cell: give cell_names to find their rows")
+        Parameters
+        ----------
+        targets
+            As for `simulate`.
+        options
+            Keywords of that function: ``n_shuffles``, ``n_random``, ``seed``, ``cells``, ``n_propagation``, ``by``, ...
+        """
+        from spacetravlr.perturbation.controls import negative_control
 
-
-def _check_steps(n_propagation: int) -> int:
-    if isinstance(n_propagation, bool) or not isinstance(n_propagation, int | np.integer):
-        raise ConfigError(f"n_propagation must be a whole number, not {n_propagation!r}")
-    if not 0 <= n_propagation <= MAX_PROPAGATION:
-        raise ConfigError(f"n_propagation must be between 0 and {MAX_PROPAGATION}, not {n_propagation}")
-    return int(n_propagation)
+        return negative_control(self, targets, **options)

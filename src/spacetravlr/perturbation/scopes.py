@@ -205,13 +205,16 @@ def _labelled(
     mask = np.ones(n_cells, dtype=bool)
     for column, values in wanted.items():
         codes, known = text_labels(labelled(column, obs, labels, n_cells))
-        asked = text_labels(np.atleast_1d(np.asarray(values, dtype=object)))[1]
+        several = isinstance(values, Iterable) and not isinstance(values, str)
+        asked = text_labels(np.array(list(values) if several else [values], dtype=object))[1]
         places = {label: place for place, label in enumerate(known)}
         unknown = [label for label in asked if label not in places]
         if unknown:
             close = nearest(unknown[0], known)
             hint = f"; did you mean {close!r}?" if close else ""
-            raise InputError(f"no cell has the {column} {listing(map(repr, unknown), 5)}{hint} (known: {listing(known)})")
+            raise InputError(
+                f"no cell has the {column} {listing(map(repr, unknown), 5)}{hint} (known: {listing(known)})"
+            )
         mask &= np.isin(codes, [places[label] for label in asked])
     return np.flatnonzero(mask)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacetravlr.errors import InputError, UsageError, nearest
+from spacetravlr.perturbation.doses import Dose, DoseLike
 from spacetravlr.perturbation.scopes import Cells, resolve_cells
 
 if TYPE_CHECKING:
@@ -26,14 +27,27 @@ class Target:
     gene
         The gene.
     value
-        Desired expression, in the units of the expression matrix; 0 is a knock-out.
+        Desired expression, in the units of the expression matrix: a number (0 is a knock-out), ``"x2"`` (a multiple of
+        each cell's own), ``"q95"`` (a quantile over the tissue), ``"+1.5"`` or ``"-0.5"`` (a shift, never below 0), an
+        array with a value for each cell of the tissue, or a `Dose`.
     cells
         Where (see `resolve_cells`); None for everywhere.
     """
 
     gene: str
-    value: float = 0.0
+    value: DoseLike = 0.0
     cells: Cells = None
+
+    @property
+    def dose(self) -> Dose:
+        """The value, read.
+
+        Raises
+        ------
+        InputError
+            If it is no dose.
+        """
+        return Dose.parse(self.value, gene=self.gene)
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,7 @@ class Intervention:
     values: NDArray[np.float64]
 
 
-Targets = Mapping[str, float] | Iterable[Target] | Target
+Targets = Mapping[str, DoseLike] | Iterable[Target] | Target
 
 
 def resolve_targets(
@@ -55,6 +69,10 @@ def resolve_targets(
     *,
     cells: Cells = None,
     obs: pd.DataFrame | None = None,
+    xy: NDArray[np.float64] | None = None,
+    labels: NDArray[Any] | None = None,
+    expression: NDArray[Any] | None = None,
+    limits: tuple[float, float] = (0.0, math.inf),
 ) -> tuple[tuple[Target, ...], tuple[Intervention, ...]]:
     """Check targets and return what happens to each gene.
 
@@ -67,8 +85,12 @@ def resolve_targets(
         Names of the columns and rows of the expression matrix.
     cells
         A scope for all targets; a target with its own scope acts in the cells that are in both.
-    obs
-        Table of cells for query strings.
+    obs, xy, labels
+        Table, coordinates and cluster labels of the cells, for scopes (see `resolve_cells`).
+    expression
+        ``(n_cells, n_genes)``, for doses that refer to it.
+    limits
+        Range to which such doses are limited.
 
     Returns
     -------
@@ -77,27 +99,35 @@ def resolve_targets(
     Raises
     ------
     InputError
-        For an unknown gene, a value that is not finite or is negative, or a scope that cannot be resolved.
+        For an unknown gene, a text that is no dose, a value that is not finite or is negative, or a scope that cannot
+        be resolved.
     UsageError
         If nothing is to be done.
     """
-    wanted = _as_targets(targets)
+    wanted = as_targets(targets)
     if not wanted:
         raise UsageError("nothing to perturb: give at least one gene and its value")
     places = {gene: place for place, gene in enumerate(genes)}
-    everywhere = resolve_cells(cells, cell_names, obs=obs)
-    desired: dict[int, NDArray[np.float64]] = {}
     for target in wanted:
         if target.gene not in places:
             raise InputError(_unknown_gene(target.gene, genes))
-        _check_value(target)
-        rows = everywhere
+
+    def rows_of(scope: Cells) -> NDArray[np.int64]:
+        return resolve_cells(scope, cell_names, obs=obs, xy=xy, labels=labels)
+
+    everywhere = rows_of(cells)
+    desired: dict[int, NDArray[np.float64]] = {}
+    for target in wanted:
+        rows, gene = everywhere, places[target.gene]
         if target.cells is not None:
-            rows = np.intersect1d(everywhere, resolve_cells(target.cells, cell_names, obs=obs))
-        gene = places[target.gene]
-        if gene not in desired:
-            desired[gene] = np.full(len(cell_names), np.nan)
-        desired[gene][rows] = float(target.value)
+            rows = np.intersect1d(everywhere, rows_of(target.cells))
+        desired.setdefault(gene, np.full(len(cell_names), np.nan))[rows] = target.dose.desired(
+            rows,
+            None if expression is None else expression[:, gene],
+            gene=target.gene,
+            n_cells=len(cell_names),
+            limits=limits,
+        )
     interventions = []
     for gene, values in desired.items():
         rows = np.flatnonzero(~np.isnan(values))
@@ -105,7 +135,14 @@ def resolve_targets(
     return wanted, tuple(interventions)
 
 
-def _as_targets(targets: Targets) -> tuple[Target, ...]:
+def as_targets(targets: Targets) -> tuple[Target, ...]:
+    """Return targets as a tuple, whichever way they were given.
+
+    Raises
+    ------
+    UsageError
+        If they are something else.
+    """
     if isinstance(targets, Target):
         return (targets,)
     if isinstance(targets, Mapping):
@@ -116,15 +153,6 @@ def _as_targets(targets: Targets) -> tuple[Target, ...]:
         if not isinstance(item, Target):
             raise UsageError(f"targets are {{gene: value}} or a list of Target(gene, value, cells), not {item!r}")
     return tuple(items)
-
-
-def _check_value(target: Target) -> None:
-    try:
-        value = float(target.value)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"the desired expression of {target.gene} is no number: {target.value!r}") from error
-    if not math.isfinite(value) or value < 0:
-        raise InputError(f"the desired expression of {target.gene} must be finite and not negative, not {value:g}")
 
 
 def _unknown_gene(gene: str, genes: Sequence[str]) -> str:
