@@ -182,7 +182,9 @@ def main(arguments: list[str]) -> None:
         run_ours(session, targets)
         report(session)
     if options.json_out is not None:
-        document = session.document(["python", "benchmarks/reference/compare.py", *arguments])
+        # where the environment is says nothing about the figures
+        shown = [part for part in arguments if str(options.venv) not in part and part != "--venv"]
+        document = session.document(["python", "benchmarks/reference/compare.py", *shown])
         document["versions_of_original"] = original["versions"]
         options.json_out.write_text(to_json(document), encoding="utf-8")
         say(f"written: {options.json_out}")

@@ -87,7 +87,9 @@ class GeneSkipped:
     """A target is left alone: its result exists, or another process holds it."""
 
     gene: str
-    reason: Literal["done", "locked"]
+    reason: Literal["done", "locked", "elsewhere"]
+    """`done`: there was a result. `locked`: another process holds it; what comes of it is told later, by this event
+    with `elsewhere` (that process has finished it) or by `GeneClaimed` (it was taken over)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from spacetravlr.training import train
+from spacetravlr.cluster import ClusterExecutor
+from spacetravlr.training import train as train_with
 
 if TYPE_CHECKING:
     from spacetravlr.perturbation.transition import transition_field
+    from spacetravlr.run import Run
 
 __all__ = ["train", "transition_field"]
+
+
+@wraps(train_with)
+def train(*arguments: Any, **settings: Any) -> Run:
+    """Train where `[cluster].scheduler` says: on threads, or on worker processes."""
+    return train_with(*arguments, **{"executor": ClusterExecutor(), **settings})
 
 
 def __getattr__(name: str) -> Any:

@@ -116,7 +116,9 @@ def test_the_list_names_all(capsys):
     said = capsys.readouterr().out
     assert said.splitlines() == catalogue()
     assert all(f"  {name} " in said for name in BENCHMARKS)
-    assert set(BENCHMARKS) == {"train", "tissue", "signal", "splash", "perturb", "help"}
+    assert set(BENCHMARKS) == {
+        "train", "tissue", "slide", "sweep", "signal", "splash", "perturb", "transition", "help",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)

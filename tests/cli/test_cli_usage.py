@@ -125,7 +125,7 @@ def test_a_benchmark_that_does_not_exist(capsys):
         (["--run-toml", "x", "--out", "k.feather"], "--gene is missing"),
         (["--gene", "Pax5", "--out", "k.feather"], "--run-toml is missing"),
         (["--run-toml", "x", "--gene", "Pax5", "--out", "k.csv"], "must end in .feather or .h5ad"),
-        (["--run-toml", "x", "--gene", "G", "--out", "k.feather", "--desired-expr", "-1"], "at least 0, not -1"),
+        (["--run-toml", "x", "--gene", "G", "--out", "k.feather", "--desired-expr", "-inf"], "at least 0, not -inf"),
         (["--run-toml", "x", "--gene", "G", "--out", "k.feather", "--desired-expr", "inf"], "at least 0, not inf"),
         (
             ["--run-toml", "x", "--gene", "G", "--out", "k.feather", "--profile", "v2"],

@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from spacetravlr.errors import RunDirectoryError
+from spacetravlr.run import _exclusive
 from spacetravlr.run import claims as claims_module
+from spacetravlr.run._exclusive import Stamp
 from spacetravlr.run._lockfile import read_lock
 from spacetravlr.run.claims import Claims
 from spacetravlr.run.paths import RunPaths
@@ -291,7 +293,7 @@ def test_a_heartbeat_that_cannot_be_written_warns_once_and_recovers(
         wait_for(beat.is_file)
 
 
-def test_a_rival_that_died_in_the_middle_of_a_take_over_blocks_only_one_round(
+def test_a_rival_that_died_in_the_middle_of_a_take_over_is_succeeded_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     holder = start(HOLDER, tmp_path, 0, "A")
@@ -303,17 +305,17 @@ def test_a_rival_that_died_in_the_middle_of_a_take_over_blocks_only_one_round(
     def crash(path: Path, text: bytes) -> None:
         # what a killed process leaves: its right to take over, in the name of a process that is gone
         right = next(tmp_path.glob(".takeover-*"))
+        right.unlink()
         right.write_bytes(content)
         monkeypatch.setattr(Path, "unlink", lambda self, missing_ok=False: None)
         raise RunDirectoryError("killed")
 
     with Claims(tmp_path, is_done=never, stale_lock_secs=0) as mine:
-        monkeypatch.setattr(claims_module, "write_bytes", crash)
+        monkeypatch.setattr(_exclusive, "write_bytes", crash)
         with pytest.raises(RunDirectoryError, match="killed"):
             mine.claim(["A"])
         monkeypatch.undo()
         assert len(list(tmp_path.glob(".takeover-*"))) == 1
-        assert mine.claim(["A"]) == ()
         assert mine.claim(["A"]) == ("A",)
         assert not list(tmp_path.glob(".takeover-*"))
 
@@ -325,17 +327,97 @@ def test_a_claim_that_changed_since_it_was_found_stale_is_left_alone(
     assert line(holder) == "A"
     holder.kill()
     holder.communicate()
-    create = claims_module.create_exclusively
+    put = Stamp.put
 
-    def overtake(path: Path, content: bytes) -> bool:
+    def overtake(stamp: Stamp, path: Path) -> bool:
         if path.name.startswith(".takeover-"):
+            (tmp_path / "A.lock").unlink()
             foreign(tmp_path / "A.lock")
-        return create(path, content)
+        return put(stamp, path)
 
-    monkeypatch.setattr(claims_module, "create_exclusively", overtake)
+    monkeypatch.setattr(Stamp, "put", overtake)
     with Claims(tmp_path, is_done=never, stale_lock_secs=0) as mine:
         assert mine.claim(["A"]) == ()
         assert "elsewhere" in (tmp_path / "A.lock").read_text()
+
+
+def test_a_block_goes_to_one_process_as_a_whole(tmp_path: Path) -> None:
+    def is_done(gene: str) -> bool:
+        return gene == "A"
+
+    with Claims(tmp_path, is_done=is_done) as mine, Claims(tmp_path, is_done=is_done) as other:
+        assert other.claim(["B"], together=True) == ("B",)
+        assert mine.claim(["A", "B", "C", "D"], together=True) == ()
+        # somebody has it, and did not take all of it: later looks take what is free
+        assert mine.claim(["A", "B", "C", "D"]) == ("C", "D")
+        other.release()
+        assert other.claim(["B", "C", "E"], together=True) == ("B", "E")
+
+
+def test_without_links_claims_are_made_by_exclusive_creation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, target: Path) -> None:
+        raise PermissionError("Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    with Claims(tmp_path, is_done=never) as mine, Claims(tmp_path, is_done=never) as other:
+        assert mine.claim(["A", "B"]) == ("A", "B")
+        assert other.claim(["B", "C"]) == ("C",)
+    assert names(tmp_path) == set()
+
+
+def test_a_link_whose_answer_was_lost_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = Path.hardlink_to
+
+    def repeated(self: Path, target: Path) -> None:
+        link(self, target)
+        raise FileExistsError("File exists")
+
+    monkeypatch.setattr(Path, "hardlink_to", repeated)
+    with Claims(tmp_path, is_done=never) as mine:
+        assert mine.claim(["A"]) == ("A",)
+    assert names(tmp_path) == set()
+
+
+TAKE_TURNS = """
+import sys
+from pathlib import Path
+from spacetravlr.run.claims import Claims
+root = Path(sys.argv[1])
+with Claims(root, is_done=lambda gene: False) as claims:
+    for _ in range(20):
+        with claims.turn("count"):
+            count = int((root / "count").read_text())
+            (root / "count").write_text(str(count + 1))
+"""
+
+
+def test_turns_are_taken_one_at_a_time(tmp_path: Path) -> None:
+    (tmp_path / "count").write_text("0")
+    processes = [start(TAKE_TURNS, tmp_path) for _ in range(3)]
+    for process in processes:
+        process.communicate()
+    assert [process.returncode for process in processes] == [0] * 3
+    assert (tmp_path / "count").read_text() == "60"
+    assert names(tmp_path) == {"count"}
+
+
+def test_a_turn_of_a_killed_process_is_over_and_a_silent_host_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = start(HOLDER, tmp_path, 0, "A")
+    assert line(holder) == "A"
+    holder.kill()
+    holder.communicate()
+    (tmp_path / ".turn-manifest").write_bytes((tmp_path / "A.lock").read_bytes())
+    with Claims(tmp_path, is_done=never) as mine:
+        with mine.turn("manifest"):
+            assert f"pid {os.getpid()}\n" in (tmp_path / ".turn-manifest").read_text()
+        assert not (tmp_path / ".turn-manifest").exists()
+        foreign(tmp_path / ".turn-manifest")
+        monkeypatch.setattr(claims_module, "_PATIENCE", 0.05)
+        with mine.turn("manifest"):
+            pass
+        assert "elsewhere" in (tmp_path / ".turn-manifest").read_text()
 
 
 def test_a_claim_given_back_this_moment_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,7 +426,7 @@ def test_a_claim_given_back_this_moment_is_taken(tmp_path: Path, monkeypatch: py
     def vanish(path: Path) -> None:
         path.unlink(missing_ok=True)
 
-    monkeypatch.setattr(claims_module, "read_lock", vanish)
+    monkeypatch.setattr(_exclusive, "read_lock", vanish)
     with Claims(tmp_path, is_done=never) as mine:
         assert mine.claim(["A"]) == ("A",)
         monkeypatch.undo()
@@ -353,7 +435,7 @@ def test_a_claim_given_back_this_moment_is_taken(tmp_path: Path, monkeypatch: py
 def test_a_claim_that_others_are_quicker_to_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     foreign(tmp_path / "A.lock")
     # given back when looked at, and taken by somebody else before we could
-    monkeypatch.setattr(claims_module, "read_lock", lambda path: None)
+    monkeypatch.setattr(_exclusive, "read_lock", lambda path: None)
     with Claims(tmp_path, is_done=never) as mine:
         assert mine.claim(["A"]) == ()
         monkeypatch.undo()

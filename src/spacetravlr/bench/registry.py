@@ -35,9 +35,12 @@ BENCHMARKS = {
     for benchmark in (
         Benchmark("train", "train 200 targets in 2,000 simulated cells, the whole command (recipe synth-v1)"),
         Benchmark("tissue", "train a file of yours, the whole command: bench tissue FILE"),
+        Benchmark("slide", "train 2,905 targets in a simulated slide of 11,940 cells, the whole command"),
+        Benchmark("sweep", "how the cost of training grows with cells and targets, with line charts"),
         Benchmark("signal", "received ligands by every method: time and error"),
         Benchmark("splash", "derivatives of 50 targets by up to 423 modulator genes"),
         Benchmark("perturb", "a knock-out in 3 steps, 50 trained of 468 genes"),
+        Benchmark("transition", "arrows on an embedding: 150 neighbours, 500 genes of which some or all change"),
         Benchmark("help", "how long `--help` and `import spacetravlr` take"),
     )
 }

@@ -46,3 +46,11 @@ def speed(per_second: float) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """Return a number with its noun: `1 gene`, `2,000 cells`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def size(n_bytes: float) -> str:
+    """Return a size in decimal units: `512 B`, `8.1 MB`, `3.25 GB`."""
+    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= scale:
+            return f"{n_bytes / scale:.3g} {unit}"
+    return f"{n_bytes:.0f} B"

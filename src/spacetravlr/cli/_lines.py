@@ -12,6 +12,7 @@ from spacetravlr.events import (
     Event,
     GeneFailed,
     GeneOrphan,
+    GeneSkipped,
     GeneWritten,
     Notice,
     RunStarted,
@@ -68,6 +69,8 @@ class Narrator:
                 return self._gene(event.gene, lambda: _result(event))
             case GeneOrphan():
                 return self._gene(event.gene, lambda: f"orphan: {event.reason}{self._so_far()}")
+            case GeneSkipped(reason="elsewhere"):
+                return self._gene(event.gene, lambda: "trained by another process")
             case GeneFailed():
                 return [Line(self._counted(event.gene, f"failed: {event.reason}"))]
             case _:

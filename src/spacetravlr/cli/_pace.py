@@ -33,9 +33,11 @@ class Pace:
     orphan: int = 0
     failures: dict[str, str] = field(default_factory=dict)
     there_before: int = 0
-    """Targets that had a result, or got one from another process."""
+    """Targets that had a result when this process came to them."""
     elsewhere: set[str] = field(default_factory=set)
     """Targets that other processes hold."""
+    by_others: int = 0
+    """Targets that this process met in the hands of others, and that those have finished."""
     last: GeneWritten | None = None
     rate: float = math.nan
     """Genes per second; measured when a gene ends, NaN before."""
@@ -58,6 +60,9 @@ class Pace:
             case GeneSkipped(reason="done"):
                 self._skipped_done += 1
                 self.there_before = max(self.there_before, self._skipped_done)
+            case GeneSkipped(reason="elsewhere"):
+                self.elsewhere.discard(event.gene)
+                self.by_others += 1
             case GeneSkipped():
                 self.elsewhere.add(event.gene)
             case GeneWritten():
@@ -81,14 +86,17 @@ class Pace:
     @property
     def done(self) -> int:
         """Genes that need nothing more from this process."""
-        return min(self.total, self.there_before + self.trained)
+        return min(self.total, self.there_before + self.by_others + self.trained)
 
     @property
     def eta(self) -> float:
-        """Seconds until the last gene that is left to this process, NaN if unknown."""
-        if not math.isfinite(self.rate):
-            return math.nan
+        """Seconds until the last gene that is left to this process, NaN if unknown.
+
+        It is unknown as well when all that is left is in the hands of others.
+        """
         left = max(0, self.total - self.done - len(self.elsewhere))
+        if not math.isfinite(self.rate) or (not left and self.elsewhere):
+            return math.nan
         return max(0.0, left / self.rate - (self.clock() - self._measured))
 
     def _measure(self) -> None:

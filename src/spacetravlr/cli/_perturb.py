@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-import logging
-import os
+import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spacetravlr.cli._format import one_line
-from spacetravlr.errors import InputError, RunDirectoryError, UsageError, nearest
+from spacetravlr.cli._perturb_config import ConfigFile, find_batch
+from spacetravlr.cli._perturb_run import Sample, at_least_one, check_file, check_genes, open_run, read_sample
+from spacetravlr.cli._perturb_scope import rows_to_perturb, split_words
+from spacetravlr.cli._perturb_tables import control_text, top_text, write_table
+from spacetravlr.cli._perturb_voice import Voice
+from spacetravlr.errors import UsageError, listing
 
 if TYPE_CHECKING:
-    from spacetravlr.config import RunConfig
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from spacetravlr.perturbation import Effect, Target
     from spacetravlr.run import Run
-    from spacetravlr.tissue import Tissue
 
 _SUFFIXES = (".feather", ".h5ad")
 _EXAMPLE = "spacetravlr-perturb --run-toml my_run/spacetravlr_run_repro.toml --gene Foxo1 --out ko.feather"
+_N_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     """What the flags ask for."""
 
-    run_toml: str
-    gene: str
-    value: float
+    run_toml: str | Path
+    doses: Mapping[str, str]
+    """Dose of each gene, as it was written."""
     out: Path
+    top: int | None
+    controls: int | None
+
+    @property
+    def control_file(self) -> Path:
+        return self.out.with_name(f"{self.out.stem}_control.feather")
 
 
 def run_perturbation(given: Mapping[str, Any]) -> int:
@@ -47,174 +58,148 @@ def run_perturbation(given: Mapping[str, Any]) -> int:
     SpaceTravLRError
         If something is wrong with flags, run, sample or files.
     """
-    job = _check_flags(given)
-    told = _say if given["verbose"] else _ignore
-    began = time.perf_counter()
-    with _shown_logs():
-        # only now, so that a slip in the flags is reported without waiting for numpy and its friends
-        from spacetravlr.run import Run
+    config = None if given["config"] is None else ConfigFile.read(given["config"])
+    batch = find_batch(given["batch_toml"], config)
+    if batch is not None:
+        from spacetravlr.cli._batch import run_batch
 
-        run = Run.open(job.run_toml, adata=given["h5ad"])
-        config = _with_flags(run.config, given)
-        if not run.directory.scan().done:
-            raise InputError(f"there are no models in {run.path}: train first, for example with {_training(run)}")
-        tissue = run.tissue()
-        _check_gene(job.gene, tissue)
-        cells = cells_to_perturb(given, config, run.toml, tissue)
-        _say_range(job, tissue, told)
-        profile = config.perturbation.profile
-        run.model(profile=profile)
-        told(f"load: {time.perf_counter() - began:.2f} s")
-        effect = run.perturb(
-            {job.gene: job.value},
-            cells=cells,
-            n_propagation=config.perturbation.n_propagation,
-            profile=profile,
-            progress=_timer(told),
-        )
-        for note in effect.notes:
-            _say(f"note: {note}")
+        return run_batch(given, batch, config)
+    job = _check_flags(given, config)
+    voice = Voice(verbose=bool(given["verbose"]))
+    began = time.perf_counter()
+    with voice.hearing_logs():
+        run = open_run(job.run_toml, given, voice=voice, config=config)
+        sample = read_sample(run)
+        targets = _targets(job, sample)
+        rows = rows_to_perturb(given, run=run, sample=sample, voice=voice)
+        _tell_range(job, run, sample=sample, voice=voice)
+        run.model(profile=run.config.perturbation.profile)
+        voice.detail(f"load: {time.perf_counter() - began:.2f} s")
+        effect = _simulate(run, targets, rows=rows, voice=voice)
         writing = time.perf_counter()
         effect.write(job.out)
-    ended = time.perf_counter()
-    told(f"write: {ended - writing:.2f} s")
-    told(f"total: {ended - began:.2f} s")
-    shape = f"{len(effect.cells)} cells × {len(effect.genes)} genes"
-    _say(f"Wrote {job.out} ({shape}, n_propagation={effect.n_propagation})")
+        voice.detail(f"write: {time.perf_counter() - writing:.2f} s")
+        voice.detail(f"total: {time.perf_counter() - began:.2f} s")
+        shape = f"{len(effect.cells)} cells × {len(effect.genes)} genes"
+        voice.say(f"Wrote {job.out} ({shape}, n_propagation={effect.n_propagation})")
+        if job.top is not None:
+            sys.stdout.write(f"{top_text(effect, job.top)}\n")
+        if job.controls is not None:
+            _control(job, run, effect=effect, rows=rows, voice=voice)
     return 0
 
 
-def cells_to_perturb(given: Mapping[str, Any], config: RunConfig, toml: Path, tissue: Tissue) -> tuple[str, ...] | None:
-    """Return the names of the cells that a table restricts the perturbation to; None for all cells.
+def _simulate(run: Run, targets: list[Target], *, rows: NDArray[np.int64] | None, voice: Voice) -> Effect:
+    from spacetravlr.perturbation.batch import verify
 
-    Parameters
-    ----------
-    given
-        Values of the flags.
-    config
-        The run's settings, for what the flags leave open; a relative path there counts from the file.
-    toml
-        The file of the run's settings.
-    tissue
-        The sample.
-
-    Raises
-    ------
-    UsageError
-        If a table or a column is named without the other.
-    InputError
-        If the table cannot be read, or does not fit the sample.
-    """
-    from spacetravlr.perturbation import read_cells_csv
-
-    stored = config.perturbation
-    column = stored.cells_csv_column if given["cells_csv_column"] is None else given["cells_csv_column"]
-    if given["cells_csv"] is not None:
-        path = Path(given["cells_csv"]).expanduser()
-    elif stored.cells_csv is not None:
-        path = toml.parent / Path(stored.cells_csv).expanduser()
-    elif given["cells_csv_column"] is not None:
-        raise UsageError("--cells-csv-column names a column of no table: give --cells-csv FILE too")
-    else:
-        return None
-    if not column:
-        if given["cells_csv"] is None:
-            _say(f"note: {toml} names a table of cells but no column: all cells are perturbed")
-            return None
-        raise UsageError("--cells-csv needs --cells-csv-column NAME: which of its columns lists the cells to perturb")
-    # names, not rows: the model may hold a part of the sample
-    return tuple(tissue.cells[row] for row in read_cells_csv(path, column, tissue.cells))
+    stored = run.config.perturbation
+    effect = run.perturb(
+        targets,
+        cells=rows,
+        n_propagation=stored.n_propagation,
+        profile=stored.profile,
+        progress=_timer(voice.detail),
+    )
+    for note in effect.notes:
+        voice.note(note)
+    lowest = stored.min_bound or 0.0
+    if effect.profile == "python":
+        # what is below 0 in the sample stays so under the rules of the original package
+        lowest = min(0.0, float(effect.baseline.min()))
+    verify(effect, lowest=lowest)
+    return effect
 
 
-def _check_flags(given: Mapping[str, Any]) -> _Job:
+def _control(job: _Job, run: Run, *, effect: Effect, rows: NDArray[np.int64] | None, voice: Voice) -> None:
+    """Compare with the negative controls, write all of the table, and print the largest changes."""
+    number = int(job.controls or 0)
+    model = run.model(profile=run.config.perturbation.profile)
+    with voice.counting() as advance:
+        table = model.negative_control(
+            effect.targets,
+            cells=rows,
+            n_propagation=effect.n_propagation,
+            n_shuffles=number,
+            n_random=number,
+            progress=lambda done, of: advance(done, of, "negative controls"),
+        )
+    write_table(table, job.control_file)
+    voice.say(f"Wrote {job.control_file} ({len(table):,} p values)")
+    sys.stdout.write(f"{control_text(table, job.top or _N_SHOWN)}\n")
+
+
+def _check_flags(given: Mapping[str, Any], config: ConfigFile | None) -> _Job:
+    if given["batch_parallelism"] is not None:
+        raise UsageError("--batch-parallelism has a meaning in batch mode only: give --batch-toml FILE too")
     if given["out"] is None:
         raise UsageError(
             "give --out FILE; the interactive mode of the compiled edition is not part of this version. For example: "
             f"{_EXAMPLE}"
         )
-    for name in ("run_toml", "gene"):
-        if given[name] is None:
-            raise UsageError(f"--{name.replace('_', '-')} is missing. For example: {_EXAMPLE}")
+    run_toml = given["run_toml"] or (None if config is None else config.run_toml)
+    if run_toml is None:
+        also = "" if config is None else f", and {config.path} has no run_toml"
+        raise UsageError(f"--run-toml is missing{also}. For example: {_EXAMPLE}")
+    genes = split_words(given["gene"] or [])
+    if not genes:
+        raise UsageError(f"--gene is missing. For example: {_EXAMPLE}")
     out = Path(given["out"]).expanduser()
     if out.suffix not in _SUFFIXES:
         raise UsageError(f"--out {out}: the name must end in {' or '.join(_SUFFIXES)}")
-    _check_place(out)
-    value = given["desired_expr"] or 0.0
-    if not 0 <= value < float("inf"):
-        raise UsageError(f"--desired-expr must be a number of at least 0, not {value:g}")
-    return _Job(given["run_toml"], given["gene"], value, out)
+    check_file(out, "--out")
+    at_least_one(given, "top", "negative_control")
+    doses = _doses(genes, split_words(given["desired_expr"] or ["0"]))
+    return _Job(run_toml, doses, out, given["top"], given["negative_control"])
 
 
-def _check_place(out: Path) -> None:
-    """Refuse what cannot be written before anything is computed; missing directories are made when writing."""
-    if out.is_dir():
-        raise UsageError(f"--out {out} is a directory; give the name of a file")
-    place = next(above for above in out.absolute().parents if above.exists())
-    if not place.is_dir():
-        raise RunDirectoryError(f"cannot write {out}: {place} is a file, not a directory")
-    if not os.access(place, os.W_OK):
-        raise RunDirectoryError(f"cannot write {out}: permission denied in {place}")
+def _doses(genes: list[str], doses: list[str]) -> dict[str, str]:
+    twice = [gene for gene in dict.fromkeys(genes) if genes.count(gene) > 1]
+    if twice:
+        raise UsageError(f"--gene names {listing(twice, 5)} more than once")
+    if len(doses) not in (1, len(genes)):
+        one = "one, or one for each" if len(genes) > 1 else "one"
+        raise UsageError(f"--desired-expr has {len(doses)} values for {listing(genes, 5)}: give {one}")
+    endless = [dose for dose in doses if not _finite(dose)]
+    if endless:
+        raise UsageError(f"--desired-expr must be a number of at least 0, not {endless[0]}")
+    return dict(zip(genes, doses if len(doses) == len(genes) else doses * len(genes), strict=True))
 
 
-def _with_flags(config: RunConfig, given: Mapping[str, Any]) -> RunConfig:
-    flags = {f"perturbation.{name}": given[name] for name in ("n_propagation", "profile") if given[name] is not None}
-    return config.replace(flags) if flags else config
+def _finite(dose: str) -> bool:
+    """Return False for words such as `inf` and `nan`, which are numbers to Python; other texts are read later."""
+    try:
+        return math.isfinite(float(dose))
+    except ValueError:
+        return True
 
 
-def _training(run: Run) -> str:
-    return f"spacetravlr --join-output-dir {run.path}"
+def _targets(job: _Job, sample: Sample) -> list[Target]:
+    from spacetravlr.perturbation import Dose, Target
+
+    check_genes(list(job.doses), sample.genes)
+    return [Target(gene, Dose.parse(dose, gene=gene)) for gene, dose in job.doses.items()]
 
 
-def _check_gene(gene: str, tissue: Tissue) -> None:
-    if gene not in tissue.gene_index:
-        close = nearest(gene, tissue.genes)
-        hint = f"; did you mean {close}?" if close else ""
-        raise InputError(f"gene {gene!r} is not among the {tissue.n_genes} measured genes{hint}")
-
-
-def _say_range(job: _Job, tissue: Tissue, told: Callable[[str], None]) -> None:
-    """Tell the observed range of the gene, as a warning if the dose is outside; a knock-out never is."""
+def _tell_range(job: _Job, run: Run, *, sample: Sample, voice: Voice) -> None:
+    """Tell the observed range of each gene, to compare a dose with."""
+    if not voice.verbose:
+        return
     import numpy as np
 
-    values = tissue.columns([job.gene])[:, 0]
-    low, middle, high, top = (float(np.quantile(values, q)) for q in (0.0, 0.5, 0.99, 1.0))
-    observed = f"observed expression of {job.gene}: min {low:.4g}, median {middle:.4g}, p99 {high:.4g}, max {top:.4g}"
-    if job.value > top or 0 < job.value < low:
-        _say(f"warning: --desired-expr {job.value:g} is outside what the models have seen; {observed}")
-    else:
-        told(observed)
+    for gene in job.doses:
+        values = run.tissue().columns([gene])[sample.rows, 0]
+        low, middle, high, top = (float(np.quantile(values, q)) for q in (0.0, 0.5, 0.99, 1.0))
+        voice.say(f"observed expression of {gene}: min {low:.4g}, median {middle:.4g}, p99 {high:.4g}, max {top:.4g}")
 
 
-def _timer(told: Callable[[str], None]) -> Callable[[int, int], None]:
+def _timer(tell: Callable[[str], None]) -> Callable[[int, int], None]:
     last = time.perf_counter()
 
     def after(step: int, steps: int) -> None:
         nonlocal last
         now = time.perf_counter()
         if step:
-            told(f"step {step}/{steps}: {now - last:.3f} s")
+            tell(f"step {step}/{steps}: {now - last:.3f} s")
         last = now
 
     return after
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{one_line(text)}\n")
-    sys.stderr.flush()
-
-
-def _ignore(text: str) -> None:
-    """Say nothing."""
-
-
-@contextmanager
-def _shown_logs() -> Iterator[None]:
-    """Show what the package logs as warnings of one line."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("warning: %(message)s"))
-    logger = logging.getLogger("spacetravlr")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)

@@ -1,34 +1,37 @@
-"""The flags of `spacetravlr-perturb` without a subcommand, in the order of the help."""
+"""The flags of `spacetravlr-perturb` and of its commands, in the order of the help."""
 
 from __future__ import annotations
 
-from spacetravlr.cli._flags import Flag
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from spacetravlr.cli._flags import Flag, with_flags
 from spacetravlr.cli._version import version_flag
 
-RUN, TARGET, CELLS, OUTPUT, DISPLAY = ("Run", "Perturbation", "Cells", "Output", "Display")
+RUN, TARGET, CELLS, BATCH, OUTPUT, DISPLAY = ("Run", "Perturbation", "Cells", "Batch", "Output", "Display")
+REPEATABLE = ("gene", "desired_expr", "cell_type")
+"""Flags that may be given several times; their value is a list."""
 
-PERTURB_FLAGS: tuple[Flag, ...] = (
-    Flag(
-        ("--run-toml",),
-        RUN,
-        help="spacetravlr_run_repro.toml of a trained run, or the directory it is in.",
-        kind="path",
-        metavar="FILE",
-    ),
-    Flag(
-        ("--h5ad",),
-        RUN,
-        help="The sample, if it is no longer where the run found it.",
-        kind="path",
-        metavar="FILE",
-    ),
-    Flag(("--gene",), TARGET, help="The gene to perturb; any measured gene.", metavar="NAME"),
-    Flag(
-        ("--desired-expr",),
-        TARGET,
-        help="Its expression in the perturbed cells, in the units of the training layer; 0 is a knock-out. Default: 0.",
-        kind="number",
-    ),
+_RUN_TOML = Flag(
+    ("--run-toml",),
+    RUN,
+    help="spacetravlr_run_repro.toml of a trained run, or the directory it is in.",
+    kind="path",
+    metavar="FILE",
+)
+_H5AD = Flag(
+    ("--h5ad",), RUN, help="The sample, if it is no longer where the run found it.", kind="path", metavar="FILE"
+)
+_CONFIG = Flag(
+    ("--config", "-c", "--perturb-toml"),
+    RUN,
+    help="TOML with run_toml, sections that replace settings of the run, and perhaps the keys of a batch. Its name "
+    "alone, without a flag, will do.",
+    kind="path",
+    metavar="FILE",
+)
+_RULES = (
     Flag(
         ("--n-propagation",),
         TARGET,
@@ -42,10 +45,19 @@ PERTURB_FLAGS: tuple[Flag, ...] = (
         help="Rules: default, v1 (compiled edition exactly) or python (original package). Default: those of the run.",
     ),
     Flag(
+        ("--beta-scale-factor",),
+        TARGET,
+        help="Factor of all derivatives but those of TFs. Default: [perturbation].beta_scale_factor of the run.",
+        kind="number",
+    ),
+)
+_CELLS = (
+    Flag(
         ("--cells-csv",),
         CELLS,
         help="Table whose columns are lists of cell names; the gene is perturbed in the cells of one column, the "
-        "others still feel it. Default: [perturbation].cells_csv of the run, else all cells.",
+        "others still feel it (make-cells-csv writes one). Default: [perturbation].cells_csv of the run, else all "
+        "cells.",
         kind="path",
         metavar="FILE",
     ),
@@ -56,12 +68,157 @@ PERTURB_FLAGS: tuple[Flag, ...] = (
         metavar="NAME",
     ),
     Flag(
+        ("--cell-type",),
+        CELLS,
+        help="Only in cells of these types (several: A,B).",
+        metavar="NAME",
+    ),
+    Flag(
+        ("--where",),
+        CELLS,
+        help="Only in cells for which this is true of the columns of obs, such as \"stage == 'E14' and area > 30\".",
+        metavar="QUERY",
+    ),
+    Flag(
+        ("--region",),
+        CELLS,
+        help="Only in cells inside a polygon in tissue coordinates: GeoJSON, or CSV with columns x and y. Of several "
+        "of these flags all must hold.",
+        kind="path",
+        metavar="FILE",
+    ),
+)
+_VERBOSE = Flag(("--verbose",), DISPLAY, help="Tell how long each step takes.", kind="flag")
+
+PERTURB_FLAGS: tuple[Flag, ...] = (
+    _RUN_TOML,
+    _CONFIG,
+    _H5AD,
+    Flag(
+        ("--gene",),
+        TARGET,
+        help="The gene to perturb; any measured gene. Several (A,B) are perturbed together.",
+        metavar="NAME",
+    ),
+    Flag(
+        ("--desired-expr",),
+        TARGET,
+        help="Its expression in the perturbed cells: 0 is a knock-out, 1.5 a value in units of the training layer, "
+        "x2 twice each cell's own, q95 a quantile over the tissue, +1.5 or -0.5 a shift. One for all genes, or one "
+        "for each. Default: 0.",
+        metavar="DOSE",
+    ),
+    *_RULES,
+    *_CELLS,
+    Flag(
+        ("--batch-toml",),
+        BATCH,
+        help="Many perturbations of one run: a TOML with genes, out_dir (or out), and perhaps desired_expr, "
+        "n_propagation, cells_csv, joint, ... Relative paths count from the file.",
+        kind="path",
+        metavar="FILE",
+    ),
+    Flag(
+        ("--batch-parallelism",),
+        BATCH,
+        help="Simulations at once. Default: parallelism of the batch, else one per core, at most 8.",
+        kind="integer",
+    ),
+    Flag(
         ("--out", "--export"),
         OUTPUT,
         help="Where to write: .feather (simulated expression) or .h5ad (baseline, simulated and difference).",
         kind="path",
         metavar="FILE",
     ),
-    Flag(("--verbose",), DISPLAY, help="Tell how long each step takes.", kind="flag"),
+    Flag(
+        ("--top",),
+        OUTPUT,
+        help="Also print the genes that change most in each cell type.",
+        kind="integer",
+    ),
+    Flag(
+        ("--negative-control",),
+        OUTPUT,
+        help="Also compare with this many tissues of shuffled positions and with as many other genes; prints p values "
+        "and writes all of them to {out}_control.feather. Takes as many simulations.",
+        kind="integer",
+    ),
+    _VERBOSE,
     version_flag("spacetravlr-perturb", DISPLAY),
 )
+
+SCREEN_FLAGS: tuple[Flag, ...] = (
+    _RUN_TOML,
+    _H5AD,
+    Flag(
+        ("--genes",),
+        TARGET,
+        help="Genes to perturb, one after the other. Default: all genes that some model listens to.",
+        metavar="A,B,...",
+    ),
+    Flag(
+        ("--genes-file",),
+        TARGET,
+        help="File with these genes, one on a line; lines that begin with # are skipped.",
+        kind="path",
+        metavar="FILE",
+    ),
+    Flag(
+        ("--dose",),
+        TARGET,
+        help="Expression in the perturbed cells, as --desired-expr: 0, 1.5, x2, q95, +1.5. Default: 0, a knock-out.",
+        metavar="DOSE",
+    ),
+    *_RULES,
+    *_CELLS,
+    Flag(
+        ("--out-dir",),
+        OUTPUT,
+        help="Directory for {gene}_KO.feather and screen_summary.feather. Default: perturbations in the run.",
+        kind="path",
+        metavar="DIR",
+    ),
+    Flag(
+        ("--no-resume",),
+        OUTPUT,
+        help="Make everything anew, also what an earlier call has finished.",
+        kind="flag",
+    ),
+    Flag(
+        ("--parallelism",),
+        OUTPUT,
+        help="Simulations at once. Default: one per core, at most 8.",
+        kind="integer",
+    ),
+    _VERBOSE,
+)
+
+CELLS_CSV_FLAGS: tuple[Flag, ...] = (
+    _RUN_TOML,
+    _H5AD,
+    Flag(
+        ("--annot",),
+        CELLS,
+        help="Column of obs whose labels become the columns. Default: that of the clusters of the run.",
+        metavar="COLUMN",
+    ),
+    Flag(("--out",), OUTPUT, help="Where to write. Default: cells.csv in the run.", kind="path", metavar="FILE"),
+)
+
+
+def with_perturb_flags(command: Callable[..., Any], flags: tuple[Flag, ...]) -> Callable[..., Any]:
+    """Give a command one parameter for each flag, as `with_flags`; those of `REPEATABLE` collect their values."""
+    command = with_flags(command, flags)
+    parameters = [
+        one.replace(annotation=_collecting(one.annotation)) if one.name in REPEATABLE else one
+        for one in inspect.signature(command).parameters.values()
+    ]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command
+
+
+def _collecting(annotation: Any) -> Any:
+    (option,) = annotation.__metadata__
+    return Annotated[list[str] | None, option]

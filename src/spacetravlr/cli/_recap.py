@@ -56,6 +56,8 @@ def _counts(finished: RunFinished, pace: Pace) -> str:
         parts.append(f"{finished.failed:,} failed")
     if pace.there_before:
         parts.append(f"{pace.there_before:,} skipped (done already)")
+    if pace.by_others:
+        parts.append(f"{pace.by_others:,} trained by other processes")
     if pace.elsewhere:
         parts.append(f"{len(pace.elsewhere):,} skipped (other processes)")
     left = pace.total - pace.done - len(pace.elsewhere)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from spacetravlr.config import RunConfig
 
 _EXAMPLE = "spacetravlr --h5ad sample.h5ad --output-dir my_run"
-_HEEDED = ("join_output_dir", "h5ad", "parallel", "plain", "fail_on_gene_error")
+_HEEDED = ("join_output_dir", "h5ad", "parallel", "scheduler", "workers", "plain", "fail_on_gene_error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,10 @@ def _join(given: Mapping[str, Any]) -> Request:
     notices = [f"settings of the run in {directory.path}"]
     if ignored:
         notices.append(f"{', '.join(ignored)} ignored: a run that is joined keeps its settings")
-    changes = {"adata_path": given["h5ad"], "n_parallel": given["parallel"]}
-    config = stored.replace({key: value for key, value in changes.items() if value is not None}).absolute()
+    changes = {"adata_path": given["h5ad"], "n_parallel": given["parallel"], "workers": given["workers"]}
+    heeded = {key: value for key, value in changes.items() if value is not None}
+    # whoever began the run may have had a cluster: who joins says for itself who works
+    config = stored.replace({**heeded, "scheduler": given["scheduler"]}).absolute()
     if not config.data.adata_path:
         raise UsageError(f"the run in {directory.path} does not say where its sample is: give --h5ad FILE")
     return Request(config.data.adata_path, config, str(directory.path), tuple(notices))

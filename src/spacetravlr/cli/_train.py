@@ -60,12 +60,20 @@ def _train(request: Request, reporter: Reporter) -> int:
     for notice in request.notices:
         reporter(Notice(notice))
     # only now, so that a slip in the flags is reported without waiting for numpy and its friends
+    from spacetravlr.cluster import ClusterExecutor
     from spacetravlr.training import StopRequest, train
 
     stop = StopRequest()
     with Signals(stop, reporter) as signals, reporter.hearing_logs():
         try:
-            run = train(request.sample, request.out, config=request.config, listener=reporter, stop=stop)
+            run = train(
+                request.sample,
+                request.out,
+                config=request.config,
+                listener=reporter,
+                stop=stop,
+                executor=ClusterExecutor(),
+            )
         except NothingWrittenError:
             reporter.recap(None)
             raise

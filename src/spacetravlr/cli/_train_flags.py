@@ -50,7 +50,7 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
         ("--join-output-dir",),
         OUTPUT,
         help="Continue or help with the run in this directory: all settings are those it was begun with, and only "
-        "--h5ad, --parallel and --plain are heeded.",
+        "--h5ad, --parallel, --scheduler, --workers and --plain are heeded.",
         kind="path",
         metavar="DIR",
     ),
@@ -93,6 +93,8 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     Flag(("--extra-modulators",), NETWORK, "grn.extra_modulators"),
     Flag(("--extra-lr",), NETWORK, "grn.extra_lr", metavar="L$R,..."),
     Flag(("--parallel",), EXECUTION, "execution.n_parallel"),
+    Flag(("--scheduler",), EXECUTION, "cluster.scheduler", metavar="local|slurm|tcp://..."),
+    Flag(("--workers",), EXECUTION, "cluster.workers"),
     Flag(("--seed",), EXECUTION, "execution.random_seed"),
     Flag(("--device",), EXECUTION, "execution.device"),
     Flag(

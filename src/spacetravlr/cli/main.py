@@ -22,6 +22,7 @@ from neighbouring cells. Then simulate a knock-out with spacetravlr-perturb.
   spacetravlr --h5ad sample.h5ad --output-dir run    train on your sample
   spacetravlr --h5ad sample.h5ad --genes Pax5,Irf4   only some targets
   spacetravlr --join-output-dir run                  continue it, or join in
+  spacetravlr status run                             how far it is
 
 The sample needs layers["imputed_count"] (or --layer), positions in obsm["spatial"] and clusters in obs["cell_type"]
 (or --cluster-annot). A run that is there already is continued.
@@ -66,6 +67,54 @@ def _demo(
 
         run_demo(out.expanduser(), seed=seed, n_cells=cells, say=typer.echo)
         return 0
+
+    raise typer.Exit(Guard().run(action))
+
+
+@app.command("status")
+def _status(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="Run directory, or the TOML of a run.")],
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until the run has ended.")] = False,  # noqa: FBT002
+    as_json: Annotated[bool, typer.Option("--json", help="JSON for scripts, one object a line.")] = False,  # noqa: FBT002
+) -> None:
+    """Show how far a run has come: genes done, running, without a model, failed; speed and time left."""
+
+    def action(_: Guard) -> int:
+        from spacetravlr.cli._status import show_status
+
+        return show_status(directory, watch=watch, as_json=as_json)
+
+    raise typer.Exit(Guard().run(action))
+
+
+@app.command("collect-interactions")
+def _collect_interactions(
+    run_toml: Annotated[str, typer.Option(metavar="FILE", help="TOML of a trained run, or the directory it is in.")],
+    h5ad: Annotated[str | None, typer.Option(metavar="FILE", help="The sample, if it has moved.")] = None,
+    annot: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of obs with the cell types. Default: cell_type.")
+    ] = None,
+    aggregate: Annotated[
+        str,
+        typer.Option(
+            metavar="WORD",
+            help="What becomes of the coefficients of one cell type: mean, min, max, sum, or the mean of the positive "
+            "or negative ones. Several (A,B) give a column each.",
+        ),
+    ] = "mean",
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="A .feather, .csv or .parquet. Default: plucked_feathers.feather in the run."
+        ),
+    ] = None,
+) -> None:
+    """Write the coefficients of all targets as one table: interaction, target, type, cell type, beta."""
+
+    def action(_: Guard) -> int:
+        from spacetravlr.cli._collect import collect
+
+        return collect(run_toml, h5ad=h5ad, annot=annot, aggregate=aggregate, out=out)
 
     raise typer.Exit(Guard().run(action))
 

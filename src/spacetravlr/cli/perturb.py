@@ -6,40 +6,118 @@ from collections.abc import Sequence
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from spacetravlr.cli._errors import Guard, run_app
-from spacetravlr.cli._flags import with_flags
-from spacetravlr.cli._perturb_flags import PERTURB_FLAGS
+from spacetravlr.cli._perturb_flags import CELLS_CSV_FLAGS, PERTURB_FLAGS, SCREEN_FLAGS, with_perturb_flags
+from spacetravlr.errors import UsageError, nearest
 
 _HELP = """
 Set a gene to a value and follow the consequences: through the models that training has found, and through the ligands
 that cells send to each other.
 
-\b
-  spacetravlr-perturb --run-toml my_run/spacetravlr_run_repro.toml \\
-      --gene Foxo1 --out foxo1_ko.feather
-  spacetravlr-perturb --run-toml my_run/spacetravlr_run_repro.toml \\
-      --gene Ccl19 --desired-expr 3.5 --cells-csv cells.csv \\
-      --cells-csv-column fibroblasts --out ccl19.h5ad
-
 The result has the simulated expression of every gene in every cell.
 """
-_EPILOG = "Exit status: 0 done, 1 error, 2 wrong usage."
+_EPILOG = """
+Examples, with the directory my_run of a finished training:
+
+$ spacetravlr-perturb --run-toml my_run --gene Foxo1 --out ko.feather --top 10
+
+$ spacetravlr-perturb --run-toml my_run --gene Ccl19 --desired-expr x2 --cell-type Fibroblast --out oe.h5ad
+
+$ spacetravlr-perturb --run-toml my_run --gene Foxo1,Pax5 --desired-expr 0,q95 --out both.feather
+
+$ spacetravlr-perturb --run-toml my_run --batch-toml batch.toml
+
+$ spacetravlr-perturb screen --run-toml my_run
+
+Exit status: 0 done, 1 error, 2 wrong usage, 130 stopped by Ctrl-C.
+"""
+_SCREEN_HELP = """
+Perturb one gene after the other, and rank them by what follows.
+
+Every gene has a file of its own, and a row in screen_summary.feather.
+
+Ctrl-C finishes the genes at work; the same command goes on later.
+"""
+_SCREEN_EPILOG = """
+Examples:
+
+$ spacetravlr-perturb screen --run-toml my_run
+
+$ spacetravlr-perturb screen --run-toml my_run --genes Foxo1,Pax5,Ccl19 --dose x2 --cell-type Fibroblast --out-dir oe
+"""
+_CELLS_CSV_HELP = """
+Write a table of cell names for --cells-csv, one column for each cell type (or other label of --annot).
+
+Edit it as you like: a column is a list of cells to perturb.
+"""
+_CELLS_CSV_EPILOG = """
+Example:
+
+$ spacetravlr-perturb make-cells-csv --run-toml my_run --annot cell_type --out cells.csv
+"""
+
+
+class _Commands(TyperGroup):
+    """A group whose first argument may also be the file of `--config`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `--config` before a file name in the place of a command."""
+        rest = self.make_parser(ctx).parse_args(args=list(args))[1]
+        if rest and rest[0] not in self.commands and rest[0].casefold().endswith(".toml"):
+            args = [*args[: len(args) - len(rest)], "--config", *rest]
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command, or say which there are."""
+        if args[0] not in self.commands:
+            close = nearest(args[0], self.commands)
+            hint = f"did you mean {close}?" if close else f"there are {' and '.join(self.commands)}"
+            ctx.fail(f"No command is called {args[0]!r}; {hint} (A gene is given as --gene NAME)")
+        return super().resolve_command(ctx, args)
+
 
 app = typer.Typer(
+    cls=_Commands,
     add_completion=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
+    subcommand_metavar="[CONFIG.toml | COMMAND [ARGS]...]",
 )
 
 
-def _perturb(ctx: typer.Context, **given: Any) -> None:  # noqa: ARG001 - the signature of a command
-    from spacetravlr.cli._perturb import run_perturbation
+def _perturb(ctx: typer.Context, **given: Any) -> None:
+    if ctx.invoked_subcommand is None:
+        from spacetravlr.cli._perturb import run_perturbation
 
-    raise typer.Exit(Guard().run(lambda _: run_perturbation(given)))
+        raise typer.Exit(Guard().run(lambda _: run_perturbation(given)))
+    stray = [flag.names[0] for flag in PERTURB_FLAGS if given[flag.name] not in (None, [])]
+    if stray:
+        raise typer.Exit(Guard().run(lambda _: _refuse(stray, str(ctx.invoked_subcommand))))
 
 
-app.command(help=_HELP, epilog=_EPILOG)(with_flags(_perturb, PERTURB_FLAGS))
+def _refuse(stray: Sequence[str], command: str) -> int:
+    raise UsageError(f"{', '.join(stray)}: the flags of {command} come after its name")
+
+
+def _screen(ctx: typer.Context, **given: Any) -> None:  # noqa: ARG001 - the signature of a command
+    from spacetravlr.cli._screen import run_screen
+
+    raise typer.Exit(Guard().run(lambda _: run_screen(given)))
+
+
+def _make_cells_csv(ctx: typer.Context, **given: Any) -> None:  # noqa: ARG001 - the signature of a command
+    from spacetravlr.cli._cells_csv import make_cells_csv
+
+    raise typer.Exit(Guard().run(lambda _: make_cells_csv(given)))
+
+
+app.callback(invoke_without_command=True, help=_HELP, epilog=_EPILOG)(with_perturb_flags(_perturb, PERTURB_FLAGS))
+app.command("screen", help=_SCREEN_HELP, epilog=_SCREEN_EPILOG)(with_perturb_flags(_screen, SCREEN_FLAGS))
+app.command("make-cells-csv", help=_CELLS_CSV_HELP, epilog=_CELLS_CSV_EPILOG)(
+    with_perturb_flags(_make_cells_csv, CELLS_CSV_FLAGS)
+)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -10,6 +10,7 @@ from spacetravlr.run.directory import RunDirectory
 from spacetravlr.run.log import ClusterLog, GeneLog, format_log
 from spacetravlr.run.manifest import InputData, Manifest, environment
 from spacetravlr.run.paths import RunPaths, Scan, condition_directories, default_output_dir, scan
+from spacetravlr.run.progress import RunProgress, Worker, read_progress
 from spacetravlr.run.run import Run
 from spacetravlr.run.settings import Difference
 from spacetravlr.run.status import RunStatus, read_status
@@ -25,8 +26,10 @@ __all__ = [
     "Run",
     "RunDirectory",
     "RunPaths",
+    "RunProgress",
     "RunStatus",
     "Scan",
+    "Worker",
     "condition_directories",
     "default_output_dir",
     "environment",
@@ -35,6 +38,7 @@ __all__ = [
     "read_claims",
     "read_log",
     "read_logs",
+    "read_progress",
     "read_status",
     "scan",
     "score_table",

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from spacetravlr.run._lockfile import LockInfo
-from spacetravlr.run.manifest import Manifest, Status, now
+from spacetravlr.run.manifest import Manifest, Status, moment, now
 from spacetravlr.run.paths import Scan
 
 
-def begun(manifest: Manifest, before: Manifest | None, found: Scan) -> Manifest:
+def begun(manifest: Manifest, before: Manifest | None, found: Scan, *, joining: bool = False) -> Manifest:
     """Return the manifest of a run that starts, or starts again.
 
     Parameters
@@ -22,8 +22,10 @@ def begun(manifest: Manifest, before: Manifest | None, found: Scan) -> Manifest:
         their failures.
     found
         The targets on disk.
+    joining
+        Other processes are at work: all failures stay.
     """
-    written = replace(manifest, status="running", started=manifest.started or now(), finished="")
+    written = replace(manifest, status="running", started=manifest.started or now(), finished="", pace_from=moment())
     if before is not None:
         new = set(manifest.targets)
         written = replace(
@@ -31,9 +33,14 @@ def begun(manifest: Manifest, before: Manifest | None, found: Scan) -> Manifest:
             run_id=before.run_id or written.run_id,
             started=before.started or written.started,
             targets=(*manifest.targets, *(gene for gene in before.targets if gene not in new)),
-            failures={gene: why for gene, why in before.failures.items() if gene not in new},
+            failures={gene: why for gene, why in before.failures.items() if joining or gene not in new},
         )
     return _counted(written, found)
+
+
+def failed_too(manifest: Manifest, found: Scan, failures: Mapping[str, str]) -> Manifest:
+    """Return the manifest of a run in which further targets could not be trained."""
+    return _counted(replace(manifest, failures={**manifest.failures, **failures}), found)
 
 
 def concluded(
@@ -69,6 +76,7 @@ def concluded(
         targets=(*manifest.targets, *(gene for gene in known.targets if gene not in new)),
         failures={**known.failures, **failures},
         finished=now(),
+        pace_from=moment(),
     )
     written = _counted(written, found)
     left = set(written.targets) - found.finished - written.failures.keys()

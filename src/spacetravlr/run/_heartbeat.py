@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import threading
 import time
 from contextlib import suppress
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from spacetravlr.atomic import write_bytes
 from spacetravlr.process import ProcessId
-from spacetravlr.run._lockfile import FIRST_LINE, read_lock
+from spacetravlr.run._lockfile import BEATING, FIRST_LINE, LockFile, read_lock
 
 _LOG = logging.getLogger("spacetravlr")
 _INSTANCES = itertools.count()
@@ -54,12 +55,14 @@ class Heartbeat:
             If the directory cannot be written.
         """
         write_bytes(self.path, self._content())
+        BEATING.add(self.path.name)
         self._thread.start()
 
     def stop(self) -> None:
         """End the thread and remove the file."""
         self._stop.set()
         self._thread.join()
+        BEATING.discard(self.path.name)
         with suppress(OSError):
             self.path.unlink(missing_ok=True)
 
@@ -86,19 +89,28 @@ class Heartbeat:
             self.path.write_bytes(self._content())
 
     def _content(self) -> bytes:
-        return f"{FIRST_LINE}\n{self._holder}beat {self._beat:020d}\n".encode()
+        text = f"{FIRST_LINE}\n{self._holder}heartbeat {self.path.name}\nbeat {self._beat:020d}\n"
+        return text.encode()
 
 
-def anybody_alive(directory: Path) -> bool:
-    """Return True if a process that beats in this directory seems to live.
+def beating(directory: Path) -> dict[str, LockFile]:
+    """Return the heartbeats of processes that seem to live, by file name.
 
     For people only, never for taking a claim over: for another host it compares its clock with the one here.
     """
-    for path in directory.glob(".heartbeat-*"):
-        beat = read_lock(path)
-        if beat is not None and not beat.holder_gone and time.time() - beat.mtime_ns / 1e9 < _SILENT_SECONDS:
-            return True
-    return False
+    found = {path.name: read_lock(path) for path in sorted(directory.glob(".heartbeat-*"))}
+    return {name: beat for name, beat in found.items() if beat is not None and _seems_alive(beat)}
+
+
+def _seems_alive(beat: LockFile) -> bool:
+    if beat.holder_here and os.name == "posix":
+        return not beat.holder_gone
+    return time.time() - beat.mtime_ns / 1e9 < _SILENT_SECONDS
+
+
+def anybody_alive(directory: Path, *, besides: str | None = None) -> bool:
+    """Return True if a process that beats in this directory, besides one, seems to live; see `beating`."""
+    return bool(beating(directory).keys() - {besides})
 
 
 def remove_dead_heartbeats(directory: Path) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from spacetravlr.process import ProcessId, is_gone
+from spacetravlr.process import ProcessId, is_gone, this_process
 
 FIRST_LINE = "spacetravlr_gene 1"
+BEATING: set[str] = set()
+"""Names of the heartbeat files that this process keeps changing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,18 @@ class LockFile:
         machine, pid = self.fields.get("machine"), self._number("pid")
         if not machine or pid is None:
             return False
-        return is_gone(ProcessId(self.fields.get("host", ""), int(pid), machine, self.fields.get("process_start", "")))
+        holder = ProcessId(self.fields.get("host", ""), int(pid), machine, self.fields.get("process_start", ""))
+        return is_gone(holder) or (holder == this_process() and self._abandoned)
+
+    @property
+    def _abandoned(self) -> bool:
+        # this very process could not remove it when it was done with it, for example from a read-only disk
+        return self.heartbeat is not None and self.heartbeat not in BEATING
+
+    @property
+    def holder_here(self) -> bool:
+        """The holder's process numbers are those of this machine, so it is known whether it has ended."""
+        return self.fields.get("machine") == this_process().machine
 
     def info(self, gene: str) -> LockInfo:
         """Return what it says about the holder of a gene."""

@@ -8,29 +8,31 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from hashlib import sha256
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from spacetravlr.atomic import create_exclusively, write_bytes
 from spacetravlr.process import this_process
+from spacetravlr.run._exclusive import Beats, give_back, stamp, take, turn
 from spacetravlr.run._heartbeat import Heartbeat, remove_dead_heartbeats
-from spacetravlr.run._lockfile import LockFile, LockInfo, holder_text, lock_text, read_lock
+from spacetravlr.run._lockfile import LockInfo, holder_text, lock_text, read_lock
 from spacetravlr.run._staleness import StaleWatch
 from spacetravlr.run.paths import RunPaths, scan
 
 _SERIAL = itertools.count()
 _LONGEST_BEAT = 10.0
+_SILENCE = 15.0
+"""Seconds without a heartbeat after which a turn is taken over: turns last milliseconds."""
+_PATIENCE = 30.0
 
 
 class Claims:
     """The targets this process holds in a run directory.
 
-    A claim is the file `{gene}.lock`, made by exclusive creation. While any is held, a thread keeps a heartbeat file
-    changing. Use it as a context manager, or call `close`: both give everything back; so does a normal exit of the
-    interpreter. A process that is killed leaves its claims, and others take them over.
+    A claim is the file `{gene}.lock`; of several processes that make it exactly one succeeds. While any is held, a
+    thread keeps a heartbeat file changing. Use it as a context manager, or call `close`: both give everything back; so
+    does a normal exit of the interpreter. A process that is killed leaves its claims, and others take them over.
 
     Parameters
     ----------
@@ -60,21 +62,25 @@ class Claims:
         self._paths = RunPaths(self.directory)
         self._is_done = is_done
         self._watch = StaleWatch(self.directory, stale_lock_secs, clock)
+        self._turns = StaleWatch(self.directory, _SILENCE, clock)
         usual = min(_LONGEST_BEAT, stale_lock_secs / 6) if stale_lock_secs > 0 else _LONGEST_BEAT
         self._beat_seconds = usual if beat_seconds is None else beat_seconds
         self._heartbeat: Heartbeat | None = None
         self._reset()
 
-    def claim(self, genes: Iterable[str]) -> tuple[str, ...]:
+    def claim(self, genes: Iterable[str], *, together: bool = False) -> tuple[str, ...]:
         """Take those targets that are neither done nor held.
 
-        Costs about three file operations per target. Call it again later for the targets that were refused: their
+        Costs about two file operations per target. Call it again later for the targets that were refused: their
         holder may have ended, and this is what finds out.
 
         Parameters
         ----------
         genes
             Targets wanted; repeats and targets held already are ignored.
+        together
+            Leave all of them to whoever holds the first that is not done: of several processes that come at the same
+            time, one gets the whole block instead of each a part.
 
         Returns
         -------
@@ -85,13 +91,10 @@ class Claims:
         RunDirectoryError
             If the directory cannot be written; what this call had taken is given back.
         """
-        beats: dict[str, bytes | None] = {}
         with self._mine() as held:
             before = frozenset(held)
             try:
-                for gene in genes:
-                    if gene not in held and not self._is_done(gene):
-                        self._take(gene, beats)
+                self._take([gene for gene in dict.fromkeys(genes) if gene not in held], together=together)
                 taken = [gene for gene in held if gene not in before]
                 # another worker may have finished a target between the first look and the claim
                 late = {gene for gene in taken if self._is_done(gene)}
@@ -123,17 +126,41 @@ class Claims:
         with self._mine() as held:
             for gene in list(held if genes is None else genes):
                 content = held.pop(gene, None)
-                path = self._paths.lock(gene)
-                lock = read_lock(path)
-                if content is not None and lock is not None and lock.content == content:
-                    with suppress(OSError):
-                        path.unlink(missing_ok=True)
+                if content is not None:
+                    give_back(self._paths.lock(gene), content)
+
+    @contextmanager
+    def turn(self, name: str) -> Iterator[None]:
+        """Do something short that one process at a time may do in this directory.
+
+        After 30 s it goes on in any case: a host that has gone silent must not hold everybody up.
+
+        Parameters
+        ----------
+        name
+            Of what is done.
+
+        Raises
+        ------
+        RunDirectoryError
+            If the directory cannot be written.
+        """
+        with self._mine():
+            content = self._content()
+        with turn(self.directory / f".turn-{name}", content, self._turns, patience=_PATIENCE):
+            yield
 
     @property
     def held(self) -> frozenset[str]:
         """Targets this object holds now."""
         with self._mine() as held:
             return frozenset(held)
+
+    @property
+    def heartbeat(self) -> str | None:
+        """Name of the heartbeat file of this object; None while it does not beat."""
+        with self._mine():
+            return None if self._heartbeat is None else self._heartbeat.path.name
 
     def locked(self) -> tuple[LockInfo, ...]:
         """Return all claims in the directory, whoever holds them, sorted by target."""
@@ -172,45 +199,23 @@ class Claims:
         with self._lock:
             yield self._held
 
-    def _take(self, gene: str, beats: dict[str, bytes | None]) -> None:
-        path = self._paths.lock(gene)
-        content = lock_text(self._holder, heartbeat=self._beating(), serial=next(_SERIAL))
-        if not create_exclusively(path, content):
-            lock = read_lock(path)
-            if lock is None:
-                # its holder gave it back this very moment
-                if not create_exclusively(path, content):
+    def _take(self, genes: Iterable[str], *, together: bool) -> None:
+        beats: Beats = {}
+        taken = False
+        with ExitStack() as stack:
+            mine = None
+            for gene in genes:
+                if self._is_done(gene):
+                    continue
+                mine = mine or stack.enter_context(stamp(self.directory, self._content()))
+                if take(self._paths.lock(gene), mine, self._watch, beats):
+                    self._held[gene] = mine.content
+                    taken = True
+                elif together and not taken:
                     return
-            elif not (self._watch.is_stale(path.name, lock, beats) and self._take_over(path, lock, content, beats)):
-                return
-        self._watch.forget(path.name)
-        self._held[gene] = content
 
-    def _take_over(self, path: Path, lock: LockFile, content: bytes, beats: dict[str, bytes | None]) -> bool:
-        """Replace a stale claim; of several processes that found it stale exactly one succeeds.
-
-        Renaming the stale claim away would not do: a slow process could rename the fresh claim of the winner. So the
-        right to replace this very claim is itself claimed first, and the claim is looked at again before it goes.
-        """
-        identity = sha256(path.name.encode() + b"\0" + lock.content + b"\0" + str(lock.mtime_ns).encode())
-        right = self.directory / f".takeover-{identity.hexdigest()[:24]}"
-        if not create_exclusively(right, content):
-            rival = read_lock(right)
-            # the rival ended in the middle of this: clear the way for the next round
-            if rival is not None and self._watch.is_stale(right.name, rival, beats):
-                with suppress(OSError):
-                    right.unlink(missing_ok=True)
-                self._watch.forget(right.name)
-            return False
-        try:
-            now = read_lock(path)
-            if now is None or (now.content, now.mtime_ns) != (lock.content, lock.mtime_ns):
-                return False
-            write_bytes(path, content)
-            return True
-        finally:
-            with suppress(OSError):
-                right.unlink(missing_ok=True)
+    def _content(self) -> bytes:
+        return lock_text(self._holder, heartbeat=self._beating(), serial=next(_SERIAL))
 
     def _beating(self) -> str:
         """Return the name of the heartbeat file, after starting the heartbeat if it is not running."""

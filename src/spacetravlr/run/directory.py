@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +14,9 @@ from spacetravlr import atomic
 from spacetravlr.config import RunConfig
 from spacetravlr.errors import RunDirectoryError
 from spacetravlr.run import paths
-from spacetravlr.run._accounts import begun, concluded
+from spacetravlr.run._accounts import begun, concluded, failed_too
 from spacetravlr.run._heartbeat import anybody_alive
+from spacetravlr.run._tidy import remove_idle_claims, remove_temporary_files, tidy
 from spacetravlr.run.claims import Claims, read_claims
 from spacetravlr.run.log import GeneLog, format_log
 from spacetravlr.run.manifest import InputData, Manifest
@@ -86,9 +86,11 @@ class RunDirectory:
         """
         root = Path(path).expanduser().absolute()
         notices = begin_or_continue(root, config, sample=sample, config_dir=config_dir)
-        for folder in (root, root / "log", root / "stability"):
-            atomic.remove_left_overs(folder)
-        return cls(root, stale_lock_secs=config.execution.stale_lock_secs, notices=notices)
+        remove_temporary_files(root)
+        run = cls(root, stale_lock_secs=config.execution.stale_lock_secs, notices=notices)
+        # read while it is there: it is written again if somebody removes it meanwhile
+        _ = run.config
+        return run
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -139,9 +141,9 @@ class RunDirectory:
             stale_lock_secs=self.config.execution.stale_lock_secs if seconds is None else seconds,
         )
 
-    def claim(self, genes: Iterable[str]) -> tuple[str, ...]:
+    def claim(self, genes: Iterable[str], *, together: bool = False) -> tuple[str, ...]:
         """Take targets for this process; see `Claims.claim`."""
-        return self.claims.claim(genes)
+        return self.claims.claim(genes, together=together)
 
     def release(self, genes: Iterable[str] | None = None) -> None:
         """Give targets back, all by default; see `Claims.release`."""
@@ -256,8 +258,8 @@ class RunDirectory:
 
         Returns
         -------
-        What was written: an earlier run in the directory keeps its `run_id` and `started`, the targets and the
-        failures it had are kept too.
+        What was written: an earlier run in the directory keeps its `run_id` and `started`, and its targets. Failures
+        are forgotten, for they are tried again, unless another process that has met them is still at work.
 
         Raises
         ------
@@ -265,18 +267,30 @@ class RunDirectory:
             If the file system refuses.
         """
         self.claims.start()
-        self._drop_claims_of_finished()
-        written = begun(manifest, self.manifest, self.scan())
-        self.write_manifest(written)
+        found = self.scan()
+        remove_idle_claims(self.path, found)
+        with self.claims.turn("manifest"):
+            written = begun(manifest, self.manifest, found, joining=self.anybody_at_work())
+            self.write_manifest(written)
         return written
 
-    def _drop_claims_of_finished(self) -> None:
-        """Remove claims that killed processes left on targets which were finished meanwhile: nobody asks for those."""
-        finished = self.scan().finished
-        for lock in self.locked():
-            if lock.gone and lock.gene in finished:
-                with suppress(OSError):
-                    self.files.lock(lock.gene).unlink(missing_ok=True)
+    def record_failures(self, failures: Mapping[str, str]) -> None:
+        """Add targets that could not be trained to the manifest, so that others see them, and a crash keeps them.
+
+        Parameters
+        ----------
+        failures
+            The reason, by target.
+
+        Raises
+        ------
+        RunDirectoryError
+            If the file system refuses.
+        """
+        with self.claims.turn("manifest"):
+            before = self.manifest
+            if before is not None:
+                self.write_manifest(failed_too(before, self.scan(), failures))
 
     def conclude(
         self,
@@ -313,20 +327,28 @@ class RunDirectory:
             If the file system refuses.
         """
         held = self.claims.held
-        written = concluded(
-            replace(manifest, wall_seconds=wall_seconds, notices=(*manifest.notices, *notices)),
-            self.manifest,
-            self.scan(),
-            failures=failures,
-            claims=[lock for lock in self.locked() if lock.gene not in held],
-            stopped=stopped,
-        )
-        self.write_manifest(written)
+        with self.claims.turn("manifest"):
+            # what is on disk is read only now, so whoever comes last counts what all have done; claims before results,
+            # because a target that is finished in between is one that somebody else was at work on
+            claims = [lock for lock in self.locked() if lock.gene not in held]
+            found = self.scan()
+            written = concluded(
+                replace(manifest, wall_seconds=wall_seconds, notices=(*manifest.notices, *notices)),
+                self.manifest,
+                found,
+                failures=failures,
+                claims=claims,
+                stopped=stopped,
+            )
+            self.write_manifest(written)
+        tidy(self.path, found, complete=not set(written.targets) - found.finished)
+        if not self.files.toml.exists():
+            atomic.write_text(self.files.toml, self.config.to_toml(), durable=True)
         return written
 
     def anybody_at_work(self) -> bool:
         """Return True if a process other than this one seems to work here; for people, not for taking claims over."""
-        return anybody_alive(self.path)
+        return anybody_alive(self.path, besides=self.claims.heartbeat if "claims" in self.__dict__ else None)
 
     def close(self) -> None:
         """Give all claims back and stop the heartbeat."""

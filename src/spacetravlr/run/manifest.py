@@ -93,6 +93,8 @@ class Manifest:
     """ISO 8601, UTC."""
     finished: str = ""
     """ISO 8601, UTC; empty while it runs."""
+    pace_from: str = ""
+    """ISO 8601, UTC: when a process last began or ended; the speed of all of them together counts from there."""
     training_mode: str = ""
     epochs: int | None = None
     n_parallel: int | None = None
@@ -156,6 +158,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def moment() -> str:
+    """Return the time in UTC, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
 def environment() -> dict[str, Any]:
     """Return the manifest fields that describe this process: versions, hostname, pid and argv."""
     versions = {"python": platform.python_version()}
@@ -175,7 +182,7 @@ def environment() -> dict[str, Any]:
 def _readable(found: Mapping[str, Any]) -> dict[str, Any]:
     """Keep the keys whose values can be used."""
     kept: dict[str, Any] = {}
-    for key in ("run_id", "started", "finished", "training_mode", "network", "device", "hostname"):
+    for key in ("run_id", "started", "finished", "pace_from", "training_mode", "network", "device", "hostname"):
         if isinstance(found.get(key), str):
             kept[key] = found[key]
     if "training_mode" in found and "training_mode" not in kept and found["training_mode"] is not None:

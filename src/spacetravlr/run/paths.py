@@ -127,8 +127,13 @@ def scan(directory: Path) -> Scan:
         raise RunDirectoryError(f"{directory} is a file, not a run directory") from error
     except OSError as error:
         raise RunDirectoryError(f"cannot read the run directory {directory}: {error.strerror}") from error
-    done = frozenset(gene_of_file(name) for name in names if is_betadata_file_name(name))
+    done = frozenset(gene for gene in map(gene_of_result, names) if gene is not None)
     return Scan(done, _genes(names, ORPHAN_SUFFIX) - done, _genes(names, LOCK_SUFFIX))
+
+
+def gene_of_result(name: str) -> str | None:
+    """Return the target whose coefficients a file of this name holds; None if it is another kind of file."""
+    return gene_of_file(name) if is_betadata_file_name(name) else None
 
 
 def condition_directories(directory: Path) -> dict[str, Path]:

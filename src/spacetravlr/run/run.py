@@ -232,9 +232,11 @@ class Run:
         Parameters
         ----------
         targets
-            `{"Foxo1": 0.0}`, or a list of `Target` with scopes of their own.
+            `{"Foxo1": 0.0}`, or a list of `Target` with scopes of their own. Doses: a number, `"x2"`, `"q95"`,
+            `"+1.5"`, `"-0.5"`, or an array with a value per cell (see `Dose`).
         cells
-            Where: None for everywhere, a boolean mask, row indices, names, or an obs query string.
+            Where: None for everywhere, a boolean mask, row indices, names, `{"cell_type": labels}`, an obs query
+            string, a `Region`, GeoJSON, or a `Path` to a GeoJSON or CSV polygon.
         n_propagation
             Steps; None means the configured value.
         profile

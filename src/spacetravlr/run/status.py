@@ -26,7 +26,7 @@ class RunStatus:
     """Targets with coefficients: planned ones in var order, then others by name."""
     orphan: tuple[str, ...]
     locked: tuple[LockInfo, ...]
-    """Claims with host, pid and since; those that are `gone` wait to be taken over."""
+    """Claims on targets that are not finished, with host, pid and since; the next claim takes those of the `gone`."""
     failed: Mapping[str, str]
     """Targets that could not be trained, with the reason; the next run tries them again."""
 
@@ -52,10 +52,14 @@ def read_status(directory: RunDirectory) -> RunStatus:
     RunDirectoryError
         If the directory cannot be read.
     """
-    manifest, found, locked = directory.manifest, directory.scan(), directory.locked()
+    alive, locked = anybody_alive(directory.path), directory.locked()
+    # results after claims: a target that is finished in between must not look as if nobody had begun it
+    manifest, found = directory.manifest, directory.scan()
     planned = manifest.targets if manifest is not None and manifest.targets else None
+    # a claim on a target that is finished is one that is about to be given back, or that a killed process left
+    locked = tuple(lock for lock in locked if lock.gene not in found.finished)
     return RunStatus(
-        state=_state(manifest, locked, alive=anybody_alive(directory.path)),
+        state=_state(manifest, locked, alive=alive, left=len(set(planned or ()) - found.finished)),
         planned=planned,
         done=in_order(found.done, planned),
         orphan=in_order(found.orphan, planned),
@@ -70,10 +74,13 @@ def in_order(genes: frozenset[str], planned: tuple[str, ...] | None) -> tuple[st
     return (*first, *sorted(genes.difference(first)))
 
 
-def _state(manifest: Manifest | None, locked: tuple[LockInfo, ...], *, alive: bool) -> State:
+def _state(manifest: Manifest | None, locked: tuple[LockInfo, ...], *, alive: bool, left: int) -> State:
     # claims of other editions have no heartbeat: while they are there, somebody may be at work
     if alive or any(not lock.gone and not lock.beats for lock in locked):
         return "running"
     if manifest is None:
         return "interrupted" if locked else "unknown"
-    return "interrupted" if manifest.status == "running" else manifest.status
+    if manifest.status != "running":
+        return manifest.status
+    # the last process may have been killed between its last target and its account
+    return "interrupted" if left or not manifest.targets else "complete"

@@ -14,12 +14,13 @@ from spacetravlr.errors import NothingWrittenError
 from spacetravlr.events import Event, Listener, Notice, RunStarted, silent
 from spacetravlr.run import InputData, Manifest, Run, RunDirectory
 from spacetravlr.training.account import finished, first_manifest, why_nothing
+from spacetravlr.training.executor import Executor, Threads, Work
 from spacetravlr.training.fresh import FreshStart
 from spacetravlr.training.input_copy import INPUT_COPY, write_input_copy
 from spacetravlr.training.inputs import read_inputs
 from spacetravlr.training.plan import Plan, make_plan
 from spacetravlr.training.request import load_network, open_sample, output_directory, recorded, settle
-from spacetravlr.training.trainer import StopRequest, Trainer
+from spacetravlr.training.trainer import StopRequest
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -38,6 +39,7 @@ def train(
     *,
     listener: Listener | None = None,
     stop: StopRequest | None = None,
+    executor: Executor | None = None,
     **overrides: object,
 ) -> Run:
     """Learn how every gene depends on its modulators, in every cluster, and write the coefficients.
@@ -59,6 +61,9 @@ def train(
         Receives the events of the run; by default notices go to the log.
     stop
         Lets another thread ask for an early end.
+    executor
+        Who does the work; by default threads of this process, and with `spacetravlr.tl.train` whoever
+        `[cluster].scheduler` names.
     overrides
         Single settings by name, `max_ligands=100`.
 
@@ -83,9 +88,11 @@ def train(
     >>> adata = stl.datasets.simulated_tissue(n_cells=400, n_genes=60)
     >>> run = stl.tl.train(adata, out="my_run", max_genes=10)  # doctest: +SKIP
     """
-    told = listener or log_notice
+    told = log_notice if listener is None else listener
     began = time.perf_counter()
+    workforce = executor or Threads()
     settings = settle(config, genes, overrides, told)
+    workforce.check(settings)
     tissue = open_sample(adata, settings, told)
     network = load_network(tissue, settings, told)
     root = output_directory(out, settings, tissue)
@@ -106,10 +113,10 @@ def train(
         if tissue.path is None or settings.execution.write_minimal_repro_h5ad:
             write_input_copy(tissue, root / INPUT_COPY, response_layer=settings.data.response_layer)
         plan = make_plan(tissue, settings, inputs, told)
-        trainer = Trainer(plan, directory, told, stop or StopRequest())
+        work = workforce.assign(plan, directory, told, stop or StopRequest())
         # a process that began this run and failed may have taken the record back meanwhile
         RunDirectory.create(root, settings, sample=sample)
-        _run(trainer, first_manifest(plan, directory, sample, network), told, began)
+        _run(work, first_manifest(plan, directory, sample, network), told, began)
     except BaseException:
         fresh.roll_back(directory)
         raise
@@ -143,8 +150,8 @@ def log_notice(event: Event) -> None:
         _LOG.log(logging.WARNING if event.level == "warning" else logging.INFO, event.message)
 
 
-def _run(trainer: Trainer, manifest: Manifest, told: Listener, began: float) -> None:
-    plan, directory, stop = trainer.plan, trainer.directory, trainer.stop
+def _run(work: Work, manifest: Manifest, told: Listener, began: float) -> None:
+    plan, directory, stop = work.plan, work.directory, work.stop
     with directory:
         manifest = directory.begin(manifest)
         targets = plan.inputs.targets
@@ -152,18 +159,18 @@ def _run(trainer: Trainer, manifest: Manifest, told: Listener, began: float) -> 
         n_cells, n_genes = plan.tissue.n_cells, plan.tissue.n_genes
         told(RunStarted(str(directory.path), n_cells, n_genes, len(targets), len(plan.rows), done_before))
         try:
-            trainer.run()
+            work.run()
         except BaseException:
             # the record is worth having whatever happened; the error itself is what the user must see
             with suppress(OSError):
-                _conclude(trainer, manifest, stopped=True, began=began)
+                _conclude(work, manifest, stopped=True, began=began)
             raise
-        final = _conclude(trainer, manifest, stopped=stop.asked, began=began)
-    told(finished(final, trainer.tally, time.perf_counter() - began))
+        final = _conclude(work, manifest, stopped=stop.asked, began=began)
+    told(finished(final, work.tally, time.perf_counter() - began))
     if not stop.asked and not directory.scan().done:
-        raise NothingWrittenError(why_nothing(directory, trainer.tally))
+        raise NothingWrittenError(why_nothing(directory, work.tally))
 
 
-def _conclude(trainer: Trainer, manifest: Manifest, *, stopped: bool, began: float) -> Manifest:
+def _conclude(work: Work, manifest: Manifest, *, stopped: bool, began: float) -> Manifest:
     seconds = round(time.perf_counter() - began, 3)
-    return trainer.directory.conclude(manifest, failures=trainer.tally.failures, stopped=stopped, wall_seconds=seconds)
+    return work.directory.conclude(manifest, failures=work.tally.failures, stopped=stopped, wall_seconds=seconds)

@@ -32,6 +32,9 @@ class FreshStart:
     def roll_back(self, directory: RunDirectory) -> None:
         """Remove the files of this set-up, unless training has begun or another process has joined meanwhile."""
         directory.close()
+        if not directory.path.is_dir():
+            # somebody has removed it, and that is what went wrong
+            return
         found = directory.scan()
         begun = found.finished or found.locked or directory.files.manifest.exists()
         if not self.began_here or begun or directory.anybody_at_work():

@@ -14,15 +14,14 @@ import numpy as np
 from spacetravlr.events import (
     ClusterFitted,
     Event,
-    GeneClaimed,
     GeneFailed,
     GeneOrphan,
-    GeneSkipped,
     GeneWritten,
     Listener,
 )
 from spacetravlr.threads import one_blas_thread
 from spacetravlr.training.descent import CoordinateDescent
+from spacetravlr.training.fates import Fates
 from spacetravlr.training.fits import (
     BlockSolver,
     TargetFit,
@@ -45,7 +44,8 @@ if TYPE_CHECKING:
 
 BLOCK = 64
 """Targets per block. The partition depends on the target list alone, so results do not depend on who does what."""
-_POLL_SECONDS = 1.0
+_FIRST_POLL, _LONGEST_POLL = 0.2, 5.0
+"""Seconds between two looks at targets of others; longer and longer while nothing happens."""
 
 
 class StopRequest:
@@ -88,6 +88,16 @@ class Outcome:
     log: GeneLog
 
 
+def make_solver(plan: Plan) -> BlockSolver:
+    """Return the solver that the settings name, with everything that its blocks share."""
+    return ReadmeSolver(plan) if plan.config.lasso.solver == "fista" else CoordinateDescent(plan)
+
+
+def partition(targets: Sequence[str]) -> list[Sequence[str]]:
+    """Return the blocks of a run: a function of its target list alone."""
+    return [targets[i : i + BLOCK] for i in range(0, len(targets), BLOCK)]
+
+
 class Trainer:
     """Trains the targets of a plan into a run directory.
 
@@ -101,9 +111,19 @@ class Trainer:
         Receives every event, one at a time.
     stop
         Asks for an early end.
+    solver
+        Made for this plan before; by default a new one.
     """
 
-    def __init__(self, plan: Plan, directory: RunDirectory, listener: Listener, stop: StopRequest) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        directory: RunDirectory,
+        listener: Listener,
+        stop: StopRequest,
+        *,
+        solver: BlockSolver | None = None,
+    ) -> None:
         self.plan = plan
         self.directory = directory
         self.stop = stop
@@ -111,9 +131,8 @@ class Trainer:
         self._listener = listener
         self._telling = threading.Lock()
         self._lock = threading.Lock()
-        self._solver: BlockSolver = (
-            ReadmeSolver(plan) if plan.config.lasso.solver == "fista" else CoordinateDescent(plan)
-        )
+        self._fates = Fates(directory, self._tell)
+        self._solver = solver or make_solver(plan)
 
     def run(self) -> Tally:
         """Train until every target is done, here or elsewhere, or a stop was asked for.
@@ -123,13 +142,17 @@ class Trainer:
         RunDirectoryError
             If results cannot be written; all workers have stopped then.
         """
-        blocks = [self.plan.inputs.targets[i : i + BLOCK] for i in range(0, len(self.plan.inputs.targets), BLOCK)]
+        blocks = partition(self.plan.inputs.targets)
         with one_blas_thread():
             waiting = self._pass(blocks, first=True)
+            poll = _FIRST_POLL
             while waiting and not self.stop.asked:
                 # the rest is held by other processes: they finish, or their claims become stale
-                self.stop.finish.wait(_POLL_SECONDS)
+                changes = self._fates.changes
+                self._fates.tell_holders(for_ever=self.plan.config.execution.stale_lock_secs == 0)
+                self.stop.finish.wait(poll)
                 waiting = self._pass(waiting, first=False)
+                poll = _FIRST_POLL if self._fates.changes != changes else min(poll * 1.5, _LONGEST_POLL)
         return self.tally
 
     def _pass(self, blocks: Sequence[Sequence[str]], *, first: bool) -> list[Sequence[str]]:
@@ -159,29 +182,38 @@ class Trainer:
                 block = next(queue, None)
             if block is None:
                 return
-            if self._train_block(block, first=first):
+            if self.train_block(block, first=first):
                 with self._lock:
                     held.append(block)
 
-    def _train_block(self, block: Sequence[str], *, first: bool) -> bool:
-        """Claim, fit and write a block; return whether some of its targets are held elsewhere."""
+    def train_block(self, block: Sequence[str], *, first: bool) -> bool:
+        """Claim, fit and write a block; return whether some of its targets are held elsewhere.
+
+        Several threads may do this at the same time, each with another block.
+
+        Parameters
+        ----------
+        block
+            Targets, as `partition` gives them.
+        first
+            Whether it is left as a whole to a process that has begun it; otherwise what is free of it is taken.
+
+        Raises
+        ------
+        RunDirectoryError
+            If results cannot be written.
+        """
         todo = [gene for gene in block if gene not in self.tally.failures]
-        claimed = set(self.directory.claim(todo))
+        claimed = set(self.directory.claim(todo, together=first))
         try:
-            elsewhere = False
-            for gene in todo:
-                if gene in claimed:
-                    self._tell(GeneClaimed(gene))
-                elif self.directory.done(gene):
-                    if first:
-                        self._skip(gene, locked=False)
-                else:
-                    elsewhere = True
-                    if first:
-                        self._skip(gene, locked=True)
+            fates = [self._fates.look(gene, claimed=gene in claimed) for gene in todo]
+            self.tally.skipped = self._fates.skipped
             if claimed:
                 self._fit_and_write(block, claimed)
-            return elsewhere
+                failed = {gene: why for gene, why in self.tally.failures.items() if gene in claimed}
+                if failed:
+                    self.directory.record_failures(failed)
+            return "locked" in fates
         finally:
             self.directory.release(claimed)
 
@@ -250,11 +282,6 @@ class Trainer:
             self.tally.r2_out.append(r2_out)
         n_kept = int(np.any(outcome.betas.values != 0.0, axis=0).sum())
         self._tell(GeneWritten(gene, len(fit.modulators.names), n_kept, r2_in, r2_out, seconds))
-
-    def _skip(self, gene: str, *, locked: bool) -> None:
-        with self._lock:
-            self.tally.skipped += 1
-        self._tell(GeneSkipped(gene, "locked" if locked else "done"))
 
     def _fail(self, gene: str, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

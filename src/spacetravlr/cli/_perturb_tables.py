@@ -1,0 +1,128 @@
+"""Tables of results: as text for people, and as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spacetravlr.cli._format import one_line
+from spacetravlr.errors import UsageError, listing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from spacetravlr.perturbation import Effect
+
+TABLE_SUFFIXES = (".feather", ".csv", ".parquet")
+_CONTROLS = {"shuffled": "p shuffled", "random_targets": "p other genes"}
+
+
+def text_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table with aligned columns; numbers have three digits and stand at the right.
+
+    Parameters
+    ----------
+    header
+        Names of the columns.
+    rows
+        Values; None is shown as `-`.
+    """
+    content = [list(row) for row in rows]
+    columns = []
+    for place, name in enumerate(header):
+        values = [row[place] for row in content]
+        numeric = any(isinstance(value, int | float) for value in values)
+        texts = [name, *map(_shown, values)]
+        width = max(map(len, texts))
+        columns.append([text.rjust(width) if numeric else text.ljust(width) for text in texts])
+    return "\n".join("  ".join(line).rstrip() for line in zip(*columns, strict=True))
+
+
+def _shown(value: object) -> str:
+    if value is None or value != value:  # noqa: PLR0124 - not a number
+        return "-"
+    if isinstance(value, float):
+        return f"{value:#.3g}".rstrip(".")
+    return f"{value:,}" if isinstance(value, int) else one_line(str(value))
+
+
+def top_text(effect: Effect, n: int) -> str:
+    """Return the genes that change most in each cell type."""
+    table = effect.top(n, by="cell_type")
+    if table.empty:
+        return "no other gene changes"
+    columns = ["cell_type", "gene", "mean_delta", "mean_abs_delta", "baseline_mean", "simulated_mean"]
+    header = ["cell type", "gene", "change", "|change|", "before", "after"]
+    return text_table(header, table[columns].itertuples(index=False, name=None))
+
+
+def control_text(table: pd.DataFrame, n: int) -> str:
+    """Return the genes that change most in each cell type, with the p values of their negative controls."""
+    if table.empty:
+        return "no other gene changes, so there is nothing to compare"
+    keys = ["cell_type", "gene", "mean_abs_delta"]
+    wide = table.pivot_table(index=keys, columns="control", values="p_value").reset_index()
+    wide = wide.sort_values(["cell_type", "mean_abs_delta", "gene"], ascending=[True, False, True])
+    wide = wide.groupby("cell_type", sort=False).head(n)
+    kinds = [kind for kind in _CONTROLS if kind in wide]
+    header = ["cell type", "gene", "|change|", *(_CONTROLS[kind] for kind in kinds)]
+    return text_table(header, wide[[*keys, *kinds]].itertuples(index=False, name=None))
+
+
+def screen_text(table: pd.DataFrame, n: int, n_top: int = 5) -> str:
+    """Return the genes of a screen that change the others most.
+
+    Parameters
+    ----------
+    table
+        The summary.
+    n
+        How many of them.
+    n_top
+        How many of the genes that follow are named.
+    """
+    prefix = "mean_abs_change_"
+    by_type = [name for name in table.columns if name.startswith(prefix)]
+    strongest = table.sort_values(["mean_abs_change", "gene"], ascending=[False, True]).head(n)
+    rows = []
+    for row in strongest.to_dict("records"):
+        types = {name.removeprefix(prefix): row[name] for name in by_type if row[name] > 0}
+        where = max(types, key=lambda label: types[label]) if types else None
+        top = row["top_genes"].split(";")[:n_top]
+        rows.append((row["gene"], row["n_cells"], row["mean_abs_change"], where, " ".join(top)))
+    return text_table(["gene", "cells", "|change|", "most in", "genes that follow"], rows)
+
+
+def check_table_name(path: Path, flag: str) -> None:
+    """Refuse a name whose suffix says nothing.
+
+    Raises
+    ------
+    UsageError
+        If so.
+    """
+    if path.suffix not in TABLE_SUFFIXES:
+        raise UsageError(f"{flag} {path}: the name must end in {listing(TABLE_SUFFIXES)}")
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as its suffix says, whole or not at all; missing directories are made.
+
+    Raises
+    ------
+    RunDirectoryError
+        If the file system refuses.
+    """
+    from pyarrow import feather
+
+    from spacetravlr.atomic import make_directory, replacing
+
+    make_directory(path.parent)
+    with replacing(path) as temporary:
+        if path.suffix == ".csv":
+            table.to_csv(temporary, index=False)
+        elif path.suffix == ".parquet":
+            table.to_parquet(temporary, index=False, engine="pyarrow")
+        else:
+            feather.write_feather(table, str(temporary), compression="lz4")
