@@ -251,7 +251,7 @@ def test_watching_in_a_file_gives_a_line_for_every_change(
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
     assert re.fullmatch(
-        r"\d\d:\d\d:\d\d running: 30/40, \d+ orphan, 1 failed, 4 running, rate \S+/s, eta \S+", lines[0]
+        r"\d\d:\d\d:\d\d running: 30/40, \d+ orphan, 1 failed, 4 running, 1 process, rate \S+/s, eta \S+", lines[0]
     )
     assert re.match(r"\d\d:\d\d:\d\d running: 31/40, \d+ orphan, 1 failed, 3 running", lines[1])
     assert re.fullmatch(r"\d\d:\d\d:\d\d complete: 40/40, \d+ orphan", lines[2])

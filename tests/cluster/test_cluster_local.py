@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,7 @@ import dask
 import distributed  # noqa: F401 - brings its defaults, which would be lost if it came while settings are changed
 import pytest
 
-from spacetravlr.events import GeneClaimed, GeneFailed, GeneOrphan, GeneSkipped, GeneWritten, StageFinished
+from spacetravlr.events import Event, GeneClaimed, GeneFailed, GeneOrphan, GeneSkipped, GeneWritten, StageFinished
 
 LOCAL: dict[str, Any] = {"scheduler": "local", "workers": 2}
 ENDS = (GeneWritten, GeneOrphan, GeneFailed)
@@ -46,10 +49,26 @@ RunDirectory.write_betas = write_and_die
 """
 
 
+def ctrl_c_is_blocked(pid: int) -> bool:
+    """Ctrl-C reaches all processes of a terminal; those that train must go on until they are told to stop."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return True
+    mask = re.search(r"^SigBlk:\s*(\w+)", status.read_text(), flags=re.MULTILINE)
+    return bool(int(mask[1], 16) & (1 << (signal.SIGINT - 1)))
+
+
 def test_two_processes_write_the_files_of_threads_and_tell_their_story(go, on_threads) -> None:
-    trained = go(**LOCAL)
+    blocked: set[bool] = set()
+
+    def heard(event: Event) -> None:
+        if isinstance(event, GeneClaimed):
+            blocked.update(ctrl_c_is_blocked(child.pid) for child in multiprocessing.active_children())
+
+    trained = go(heard=heard, **LOCAL)
     assert trained.files == on_threads
     assert trained.left_overs == []
+    assert blocked == {True}
     targets = sorted(trained.run.directory.manifest.targets)
     assert trained.genes(*ENDS) == trained.genes(GeneClaimed) == targets
     assert trained.genes(GeneSkipped) == []

@@ -21,7 +21,7 @@ from spacetravlr.training import train
 SLURM = {
     "scheduler": "slurm", "workers": 4, "threads_per_worker": 2, "queue": "short", "cores": 8, "memory": "16GB",
     "walltime": "04:00:00", "account": "lab", "directives": ("--gres=gpu:1",), "prologue": ("module load python",),
-    "local_directory": "/scratch",
+    "local_directory": "/scratch", "interface": "lo",
 }  # fmt: skip
 
 SBATCH = """#!/bin/sh
@@ -74,7 +74,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_jobs_of_slurm_train_the_same(go, on_threads, slurm: Path) -> None:
-    trained = go(scheduler="slurm", workers=1, memory="4GB")
+    trained = go(scheduler="slurm", workers=1, memory="4GB", interface="lo")
     assert trained.files == on_threads
     assert trained.left_overs == []
     assert trained.finished.status == "complete"
@@ -84,13 +84,32 @@ def test_jobs_of_slurm_train_the_same(go, on_threads, slurm: Path) -> None:
 def test_jobs_that_slurm_refuses_are_one_line(go, slurm: Path) -> None:
     (slurm / "refuse").touch()
     with pytest.raises(SpaceTravLRError, match=r"^Slurm refuses the jobs of \[cluster\]: sbatch: error: invalid part"):
-        go(scheduler="slurm", workers=1, memory="4GB")
+        go(scheduler="slurm", workers=1, memory="4GB", interface="lo")
 
 
 def test_without_slurm_its_scheduler_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UsageError, match="there is no sbatch on this host"):
         ClusterExecutor().check(RunConfig(cluster=SLURM))
+
+
+def in_a_new_process(code: str) -> None:
+    code = f"import signal, sys, threading\nfrom spacetravlr.cluster import _start\n{code}"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_slurm_leaves_ctrl_c_alone_and_wants_the_main_thread() -> None:
+    in_a_new_process(
+        "found = []\n"
+        "def load():\n"
+        "    try: _start._load('dask_jobqueue')\n"
+        "    except _start.UsageError as error: found.append(str(error))\n"
+        "thread = threading.Thread(target=load); thread.start(); thread.join()\n"
+        "assert found == ['--scheduler slurm can only be begun from the main thread of a program']\n"
+        "before = signal.getsignal(signal.SIGINT)\n"
+        "assert _start._load('dask_jobqueue').SLURMCluster\n"
+        "assert signal.getsignal(signal.SIGINT) is before"
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,8 +136,7 @@ def test_a_scheduler_that_is_not_there_is_refused_before_anything_is_read(tmp_pa
 
 
 def test_nothing_of_dask_is_loaded_until_it_is_asked_for() -> None:
-    code = "import sys, spacetravlr.tl; sys.exit(bool({'dask', 'distributed', 'dask_jobqueue'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    in_a_new_process("import spacetravlr.tl; assert not {'dask', 'distributed', 'dask_jobqueue'} & set(sys.modules)")
 
 
 def test_threads_do_not_pass_over_a_scheduler_in_silence(tmp_path: Path) -> None:

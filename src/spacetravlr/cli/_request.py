@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from spacetravlr.config import RunConfig
 
 _EXAMPLE = "spacetravlr --h5ad sample.h5ad --output-dir my_run"
-_HEEDED = ("join_output_dir", "h5ad", "parallel", "scheduler", "workers", "plain", "fail_on_gene_error")
+_HEEDED = ("join_output_dir", "h5ad", "parallel", "scheduler", "workers", "plain", "dry_run", "fail_on_gene_error")
 
 
 @dataclass(frozen=True, slots=True)

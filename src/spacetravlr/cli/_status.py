@@ -21,8 +21,6 @@ SECONDS = 1.0
 PATIENCE = 10.0
 """Seconds for which a run without anybody at work is watched before it counts as ended: processes may be starting."""
 
-Show = Callable[[str, "Look"], None]
-
 
 class Look:
     """One look at a run, or at the parts of a condition split.
@@ -73,12 +71,9 @@ class Look:
         return json.dumps(found, ensure_ascii=False)
 
     @property
-    def counts(self) -> object:
-        """What makes a look different from the one before."""
-        return [
-            (one.status.state, len(one.status.done), len(one.status.orphan), len(one.status.failed), one.workers)
-            for one in self.parts.values()
-        ]
+    def key(self) -> object:
+        """What makes a look worth telling again."""
+        return [text.key(one) for one in self.parts.values()]
 
 
 def show_status(directory: str, *, watch: bool, as_json: bool) -> int:
@@ -150,9 +145,9 @@ def _follow(look: Callable[[], Look], show: Callable[[Look], None], *, always: b
     idle_since: float | None = None
     while True:
         now = look()
-        if always or now.counts != before:
+        if always or now.key != before:
             show(now)
-            before = now.counts
+            before = now.key
         if now.state not in ("running", "interrupted", "unknown"):
             return
         if now.state == "running":

@@ -75,6 +75,7 @@ def summary(progress: RunProgress) -> str:
         if number:
             parts.append(f"{number:,} {word}")
     if status.state == "running":
+        parts += [count(n_processes(progress), "process", "processes")]
         parts += [f"rate {_speed(progress)}", f"eta {_eta(progress)}"]
     return ", ".join(parts)
 
@@ -115,6 +116,17 @@ def parts_as_json(parts: Mapping[str, RunProgress], path: str, paths: Mapping[st
     """Return the same for a condition split, with one entry for each part."""
     told = {label: as_json(progress, paths[label]) for label, progress in parts.items()}
     return {"schema": SCHEMA, "directory": path, "state": overall_state(parts), "conditions": told}
+
+
+def n_processes(progress: RunProgress) -> int:
+    """Return how many processes are at work."""
+    return sum(not one.gone for one in progress.workers)
+
+
+def key(progress: RunProgress) -> tuple[object, ...]:
+    """Return what makes it worth telling again."""
+    numbers = tuple(number for number, _ in _counts(progress))
+    return progress.status.state, _finished(progress), n_processes(progress), numbers
 
 
 def overall_state(parts: Mapping[str, RunProgress]) -> str:

@@ -43,6 +43,10 @@ def run_training(given: Mapping[str, Any], guard: Guard) -> int:
             "trains on it and knocks a gene out"
         )
     request = make_request(given)
+    if given["dry_run"]:
+        from spacetravlr.cli._dry_run import tell_estimate
+
+        return tell_estimate(request)
     reporter = Reporter(plain=bool(given["plain"]))
     try:
         code = _train(request, reporter)

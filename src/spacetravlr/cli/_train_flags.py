@@ -98,6 +98,12 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     Flag(("--seed",), EXECUTION, "execution.random_seed"),
     Flag(("--device",), EXECUTION, "execution.device"),
     Flag(
+        ("--dry-run",),
+        EXECUTION,
+        help="Only tell the modulators per target and what memory, disk and time it will take; nothing is written.",
+        kind="flag",
+    ),
+    Flag(
         ("--fail-on-gene-error",),
         EXECUTION,
         help="Exit with status 1 if a gene could not be trained, even if others were.",

@@ -47,7 +47,7 @@ def refuse_what_cannot_start(cluster: ClusterSettings) -> None:
     needed = ("distributed", "dask_jobqueue") if cluster.scheduler == "slurm" else ("distributed",)
     for module in needed:
         try:
-            importlib.import_module(module)
+            _load(module)
         except ImportError as error:
             raise MissingExtraError(
                 f"--scheduler {cluster.scheduler} needs {module.replace('_', '-')}: "
@@ -129,9 +129,7 @@ def local_cluster(cluster: ClusterSettings) -> Any:
 
 def slurm_cluster(cluster: ClusterSettings, logs: Path) -> Any:
     """Start a scheduler on this host whose workers will be Slurm jobs; none is submitted yet."""
-    from dask_jobqueue import SLURMCluster
-
-    return SLURMCluster(
+    return _load("dask_jobqueue").SLURMCluster(
         cores=cluster.cores,
         processes=cluster.cores // cluster.threads_per_worker,
         memory=cluster.memory,
@@ -163,6 +161,18 @@ def try_to_submit(script: str) -> None:
         tried = subprocess.run(["sbatch", "--test-only", file.name], capture_output=True, text=True, check=False)
     if tried.returncode:
         raise SpaceTravLRError(f"Slurm refuses the jobs of [cluster]: {' '.join(tried.stderr.split())}")
+
+
+def _load(module: str) -> Any:
+    """Import a module and keep the handler of Ctrl-C, which dask_jobqueue replaces."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        return importlib.import_module(module)
+    except ValueError as error:
+        raise UsageError("--scheduler slurm can only be begun from the main thread of a program") from error
+    finally:
+        if before is not None and signal.getsignal(signal.SIGINT) is not before:
+            signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -97,7 +97,7 @@ def memory(sizes: Sizes) -> dict[str, float]:
 
 def _grams(sizes: Sizes) -> float:
     if not sizes.readme:
-        return float(sum(_chosen(sizes)) * gram_bytes(sizes.columns, sizes.n_folds))
+        return float(sum(with_grams(sizes)) * gram_bytes(sizes.columns, sizes.n_folds))
     chosen = choose_gram(list(sizes.cells), sizes.columns, 0, readme_solver.GRAM_BUDGET)
     total = 8.0 * sum(chosen) * sizes.columns**2
     if sizes.n_folds:
@@ -106,7 +106,8 @@ def _grams(sizes: Sizes) -> float:
     return total
 
 
-def _chosen(sizes: Sizes) -> list[bool]:
+def with_grams(sizes: Sizes) -> list[bool]:
+    """Return for each cluster whether it has Gram matrices; otherwise its rows stand in for them."""
     return choose_gram(list(sizes.cells), sizes.columns, sizes.n_folds, descent.GRAM_BUDGET)
 
 
@@ -114,7 +115,7 @@ def kept_draws(sizes: Sizes) -> list[bool]:
     """Return for each cluster whether the matrices of its bootstraps are kept for all blocks."""
     each = sizes.n_draws * sizes.columns**2 * (4 if sizes.single else 8)
     left, kept = descent.DRAW_BUDGET, [False] * len(sizes.cells)
-    chosen = _chosen(sizes)
+    chosen = with_grams(sizes)
     for c in sorted(range(len(kept)), key=lambda c: -sizes.cells[c]):
         kept[c] = chosen[c] and each <= left
         left -= each if kept[c] else 0

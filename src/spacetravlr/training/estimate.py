@@ -14,7 +14,7 @@ from spacetravlr.errors import InputError
 from spacetravlr.events import Listener
 from spacetravlr.regression import Catalogue
 from spacetravlr.regression import Path as Penalties
-from spacetravlr.training._memory import Sizes, kept_draws, memory
+from spacetravlr.training._memory import Sizes, kept_draws, memory, with_grams
 from spacetravlr.training._probe import Probe, gram_flop, take_probe
 from spacetravlr.training.api import log_notice
 from spacetravlr.training.inputs import choose_targets, select_modulators
@@ -73,7 +73,7 @@ class Estimate:
         return sum(self.times.values())
 
 
-def estimate(
+def estimate_training(
     adata: AnnData | str | Path,
     genes: Sequence[str] | str | None = None,
     config: RunConfig | str | Path | None = None,
@@ -173,10 +173,11 @@ def _file_rows(network: PriorNetwork) -> int:
 def _times(opened: float, n_fitted: int, n_targets: int, sizes: Sizes, probe: Probe) -> dict[str, float]:
     """Scale what was measured to the whole run."""
     P, workers = sizes.columns, 1.0 + _FURTHER_WORKER * (sizes.workers - 1)
-    kept = kept_draws(sizes) if sizes.n_draws else []
+    grams = [n for n, has in zip(sizes.cells, with_grams(sizes), strict=True) if has]
     n_blocks = -(-n_targets // BLOCK)
     # the matrices of the bootstraps, once for all blocks or anew for each
-    drawn = sum(n * (1 if keep else n_blocks) for n, keep in zip(sizes.cells, kept, strict=False))
+    kept = sum(n for n, keep in zip(sizes.cells, kept_draws(sizes), strict=True) if keep)
+    drawn = kept + n_blocks * (sum(grams) - kept)
     drawing = 2.0 * 0.64 * drawn * P**2 * sizes.n_draws * probe.flop_s * (_SINGLE if sizes.single else 1.0)
     # the probe has fewer columns, which matters for the products with the responses
     products = 2.0 * sizes.n_cells * max(0, P - probe.columns) * (1 + sizes.n_draws) * probe.flop_s
@@ -187,7 +188,7 @@ def _times(opened: float, n_fitted: int, n_targets: int, sizes: Sizes, probe: Pr
     return {
         "start and set-up": _START + opened + probe.read_s * sizes.genes,
         "received ligands": probe.receive_s * sizes.ligands,
-        "Gram matrices": gram_flop(sizes.cells, P, folds=held_out) * probe.flop_s + drawing,
+        "Gram matrices": gram_flop(grams, P, folds=held_out) * probe.flop_s + drawing,
         "fits": n_fitted * each * in_turn / workers,
         "files": n_targets * _FILES * in_turn / workers,
     }
