@@ -109,10 +109,12 @@ class Resampled:
         rows *= np.sqrt(share[drawn])[:, None]
         if not self.gram.gram.size:
             return np.zeros((0, 0)), rows
+        # an array of its own: a slice would keep all rows alive
+        nothing = np.zeros((0, rows.shape[1]))
         if not self.single:
-            return rows.T @ rows, rows[:0]
+            return rows.T @ rows, nothing
         single = rows.astype(np.float32)
-        return single.T @ single, rows[:0]
+        return single.T @ single, nothing
 
 
 def resampled_bytes(gram: ClusterGram, n_bootstraps: int, *, single: bool) -> int:
