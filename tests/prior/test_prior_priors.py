@@ -12,7 +12,7 @@ import pyarrow.feather
 import pytest
 
 from spacetravlr.errors import ConfigError, InputError
-from spacetravlr.prior import PriorNetwork, TfPriors, parse_extra_lr, read_extra_lr, read_extra_modulators
+from spacetravlr.prior import PriorNetwork, TfPriors, parse_extra_lr
 
 GENES = ["Pax5", "Ebf1", "Cd19", "Irf4", "Tgfb1", "Tgfbr1", "Blk"]
 
@@ -136,18 +136,3 @@ def test_extra_pairs_are_parsed(caplog: pytest.LogCaptureFixture) -> None:
     assert len(caplog.messages) == 1
     with pytest.raises(ConfigError, match=r"extra_lr: Aa, \$Bb: expected"):
         parse_extra_lr(["Aa", "$Bb", "Cc$Dd"], strict=True)
-
-
-def test_list_files_know_comments(tmp_path: Path) -> None:
-    pairs = tmp_path / "pairs.txt"
-    pairs.write_text("# mine\nAa$Bb # why\n\n  Cc,Dd\r\n#end")
-    assert read_extra_lr(pairs) == ("Aa$Bb", "Cc,Dd")
-    genes = tmp_path / "genes.txt"
-    genes.write_text("Aa, Bb,,\n# none\nCc # x\nAa\n")
-    assert read_extra_modulators(genes) == ("Aa", "Bb", "Cc")
-    for reader, key in ((read_extra_lr, "extra_lr_file"), (read_extra_modulators, "extra_modulators_file")):
-        with pytest.raises(ConfigError, match=rf"\[grn\].{key} = .*none.txt: cannot be read \(No such file"):
-            reader(tmp_path / "none.txt")
-        (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
-        with pytest.raises(ConfigError, match=r"not UTF-8 text"):
-            reader(tmp_path / "latin.txt")

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from spacetravlr.prior.extras import parse_extra_lr, read_extra_lr, read_extra_modulators
+from spacetravlr.prior.extras import parse_extra_lr
 from spacetravlr.prior.modulators import GROUPS, Modulators
 from spacetravlr.prior.network import ModulatorOptions, PriorNetwork
 from spacetravlr.prior.priors import TfPriors
@@ -20,6 +20,4 @@ __all__ = [
     "TfPriors",
     "infer_species",
     "parse_extra_lr",
-    "read_extra_lr",
-    "read_extra_modulators",
 ]

@@ -1,11 +1,9 @@
-"""Extra modulators asked for by the user: tokens and files."""
+"""Extra ligand-receptor pairs asked for by the user."""
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable
-from pathlib import Path
 
 from spacetravlr.errors import ConfigError, listing
 
@@ -47,45 +45,3 @@ def parse_extra_lr(tokens: Iterable[str | tuple[str, str]], *, strict: bool = Fa
     if bad:
         log.warning("extra_lr: ignored %s: expected LIGAND$RECEPTOR or LIGAND,RECEPTOR", listing(bad, 5))
     return tuple(pairs)
-
-
-def read_extra_lr(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Read ``[grn].extra_lr_file``: one pair a line, ``#`` starts a comment.
-
-    Returns
-    -------
-    The lines as tokens for `parse_extra_lr`.
-
-    Raises
-    ------
-    ConfigError
-        The file cannot be read.
-    """
-    return tuple(_lines(path, "extra_lr_file"))
-
-
-def read_extra_modulators(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Read ``[grn].extra_modulators_file``: genes, one a line or comma separated, ``#`` starts a comment.
-
-    Returns
-    -------
-    Each gene once, in order.
-
-    Raises
-    ------
-    ConfigError
-        The file cannot be read.
-    """
-    genes = (gene.strip() for line in _lines(path, "extra_modulators_file") for gene in line.split(","))
-    return tuple(dict.fromkeys(gene for gene in genes if gene))
-
-
-def _lines(path: str | os.PathLike[str], key: str) -> list[str]:
-    file = Path(path).expanduser()
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigError(f"[grn].{key} = {file}: cannot be read ({cause})") from error
-    kept = (line.split("#", 1)[0].strip() for line in text.splitlines())
-    return [line for line in kept if line]
