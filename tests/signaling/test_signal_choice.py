@@ -22,7 +22,7 @@ def uniform(n_cells, extent, seed=0):
     [
         (1000, 50, {}, "exact"),
         (1001, 50, {}, "neighbours"),
-        (5000, 1, {}, "spectral"),
+        (5000, 1, {}, "gridded"),
         (5000, 25, {}, "gridded"),
         (5000, 25, {"tol": 0.0}, "exact"),
         (5000, 500, {}, "neighbours"),
@@ -36,6 +36,12 @@ def test_auto(n_cells, extent, options, method):
     field = SignalField(uniform(n_cells, extent), 1.0, **options)
     assert field.method == method
     assert field.requested == "auto"
+
+
+def test_small_tissues_take_functions_instead_of_a_grid():
+    """A few functions along both axes: the spectral form, summed tile by tile."""
+    facts = SignalField(uniform(5000, 1), 1.0).describe()
+    assert (facts["functions"], facts["nx"], facts["ny"]) == ("6,6", 6, 6)
 
 
 def test_the_choice_depends_on_coordinates_alone():

@@ -191,7 +191,7 @@ def test_input_is_not_changed_and_not_kept(rng):
         ({"method": "grided"}, "did you mean grid"),
         ({"grid_factor": math.nan}, "grid_factor"),
         ({"grid_factor": 0.5, "method": "exact"}, "grid_factor"),
-        ({"xy": np.zeros((3, 3))}, "xy"),
+        ({"xy": np.zeros((3, 4))}, "xy"),
         ({"xy": np.zeros(3)}, "xy"),
         ({"xy": np.array([["a", "b"]])}, "xy"),
     ],

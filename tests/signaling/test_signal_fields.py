@@ -44,6 +44,15 @@ def test_fields_are_built_once_and_kept(tissue):
     assert kept.tol == 1e-4
 
 
+def test_results_in_float32(tissue):
+    xy, values = tissue
+    fields = SignalFields(xy, dtype=np.float32)
+    for radii in (RADII, 2.0):
+        received = fields.received(values, LIGANDS, radii)
+        assert received.dtype == np.float32
+        np.testing.assert_allclose(received, received_by_radius(xy, values, LIGANDS, radii), rtol=1e-6)
+
+
 def test_no_ligands(tissue):
     xy, _ = tissue
     assert received_by_radius(xy, np.empty((120, 0)), [], {}).shape == (120, 0)

@@ -102,7 +102,7 @@ def test_mixed_signs_are_measured_against_the_largest_of_the_call(monkeypatch):
     field.apply(np.stack([cancelled, np.ones(1400)], axis=1))
     assert not field._finer
     field.apply(cancelled)
-    assert set(field._finer) == {0.0}
+    assert set(field._finer) == {(0.0, True)}
 
 
 def test_independent_fourier_evaluation():

@@ -10,7 +10,8 @@ from spacetravlr.signaling._bounds import FINEST_TOLERANCE, reach_for, tail
 from spacetravlr.signaling._exact import PairwisePlan, pairwise_cost
 from spacetravlr.signaling._geometry import close_gaps, count_neighbours
 from spacetravlr.signaling._grid import Anchors, BilinearPlan
-from spacetravlr.signaling._gridded import GriddedPlan, Layout, best_layout
+from spacetravlr.signaling._gridded import GriddedPlan
+from spacetravlr.signaling._layout import Layout, layouts
 from spacetravlr.signaling._neighbours import MOST_STORED, NeighbourPlan, neighbour_cost
 from spacetravlr.signaling._plan import Plan
 from spacetravlr.signaling._spectral import SpectralPlan, guess_rank, spectral_cost
@@ -21,6 +22,8 @@ from spacetravlr.threads import one_blas_thread
 ALWAYS_EXACT = 1000
 # shares of the tolerance: the method itself, closing gaps, leaving out a cut-off that is far away
 _METHOD_SHARE, _GAP_SHARE, _CUTOFF_SHARE = 0.8, 0.1, 0.1
+# no sum of single precision is asked for more
+_FINEST_SINGLE = 2e-6
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Chooser:
     """The methods as they would work out for some cells, kernel and tolerance.
 
     All cells must have finite coordinates. `n_cells` counts the others too: the rule of the bilinear grid looks at it.
+    Only where `single` is allowed, and the tolerance is met rounding included, sums are in single precision.
     """
 
     xy: Floats
@@ -35,6 +39,7 @@ class Chooser:
     tol: float
     n_cells: int
     grid_factor: float | None
+    single: bool = True
 
     def choose(self, method: str) -> tuple[Plan, str]:
         """Return the plan of a method, or of `auto`, and the reason for it."""
@@ -62,25 +67,39 @@ class Chooser:
         if self.tol < FINEST_TOLERANCE:
             return False
         return math.isinf(self.weights.cutoff) or (
-            tail(self.weights.cutoff / self.weights.sigma) <= _CUTOFF_SHARE * self.tol
+            tail(self.weights.cutoff / self.weights.sigma, self.dimensions) <= _CUTOFF_SHARE * self.tol
         )
 
-    @cached_property
-    def _positions(self) -> tuple[Floats, Floats]:
-        reach = reach_for(_GAP_SHARE * self.tol)
-        x, y = (close_gaps(self.xy[:, axis], self.weights.sigma, reach) for axis in (0, 1))
-        return x, y
+    @property
+    def dimensions(self) -> int:
+        """Number of coordinates of a cell."""
+        return int(self.xy.shape[1])
 
     @cached_property
-    def _layout(self) -> Layout | None:
-        return best_layout(*self._positions, _METHOD_SHARE * self.tol)
+    def _positions(self) -> tuple[Floats, ...]:
+        reach = reach_for(_GAP_SHARE * self.tol, self.dimensions)
+        return tuple(close_gaps(axis, self.weights.sigma, reach) for axis in self.xy.T)
+
+    @cached_property
+    def _grid_plan(self) -> GriddedPlan | None:
+        """The cheapest grid, in single precision if it meets the tolerance like that."""
+        other = _GAP_SHARE * self.tol + self._ended
+        found: list[Layout] = []
+        if self.single and self.tol > _FINEST_SINGLE:
+            found += layouts(self._positions, _METHOD_SHARE * self.tol, 4)[:2]
+        found += layouts(self._positions, _METHOD_SHARE * self.tol, 8)[:1]
+        for layout in found:
+            plan = GriddedPlan.build(self._positions, layout, _METHOD_SHARE * self.tol, other)
+            if plan is not None and plan.error <= self.tol:
+                return plan
+        return None
 
     @cached_property
     def _reach(self) -> tuple[float, float]:
         """Distance up to which neighbours are summed, and the error of that."""
         if not self._smooth:
             return self.weights.reach, 0.0
-        reach = reach_for(_METHOD_SHARE * self.tol) * self.weights.sigma
+        reach = reach_for(_METHOD_SHARE * self.tol, self.dimensions) * self.weights.sigma
         return (reach, _METHOD_SHARE * self.tol) if reach < self.weights.reach else (self.weights.reach, 0.0)
 
     @cached_property
@@ -94,10 +113,12 @@ class Chooser:
         return NeighbourPlan.build(self.xy, self.weights, reach=reach, error=error)
 
     def _spectral(self) -> SpectralPlan | None:
-        return SpectralPlan.build(*self._positions, _METHOD_SHARE * self.tol, _GAP_SHARE * self.tol + self._ended)
+        return SpectralPlan.build(self._positions, _METHOD_SHARE * self.tol, _GAP_SHARE * self.tol + self._ended)
 
-    def _gridded(self, layout: Layout) -> GriddedPlan:
-        return GriddedPlan.build(*self._positions, layout, layout.window.error + _GAP_SHARE * self.tol + self._ended)
+    def _gridded_cost(self) -> float:
+        sizes = (4, 8) if self.single and self.tol > _FINEST_SINGLE else (8,)
+        found = [layout for size in sizes for layout in layouts(self._positions, _METHOD_SHARE * self.tol, size)[:1]]
+        return min((layout.cost(len(self.xy)) for layout in found), default=math.inf)
 
     @property
     def _ended(self) -> float:
@@ -126,7 +147,7 @@ class Chooser:
         elif method == "spectral":
             plan, why = self._spectral(), "the tissue spans too many radii"
         else:
-            plan = None if self._layout is None else self._gridded(self._layout)
+            plan = self._grid_plan
             why = "the tissue would need too large a grid"
         if plan is not None:
             return plan, "asked for"
@@ -141,7 +162,7 @@ class Chooser:
         costs = {"exact": pairwise_cost(self.xy, self.weights.reach), "neighbours": self._neighbour_cost()}
         spectral = None
         if self._smooth:
-            costs["gridded"] = math.inf if self._layout is None else self._layout.cost(len(self.xy))
+            costs["gridded"] = self._gridded_cost()
             spectral = self._promising_spectral(min(costs.values()))
         if spectral is not None:
             costs["spectral"] = spectral.cost
@@ -163,5 +184,5 @@ class Chooser:
 
     def _promising_spectral(self, cheapest: float) -> SpectralPlan | None:
         """Build the factors only if they could win: the guess of their rank is good to a factor of two."""
-        rank = guess_rank(*self._positions, self.tol)
+        rank = guess_rank(self._positions, self.tol)
         return self._spectral() if spectral_cost(0.5 * rank) < cheapest else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spacetravlr.signaling._geometry import Integers, compact_order, count_neighbours
-from spacetravlr.signaling._plan import NOMINAL_CHANNELS, MethodName, Parameters
+from spacetravlr.signaling._plan import NOMINAL_CHANNELS, MethodName, Parameters, Reals
 from spacetravlr.signaling._weights import Floats, Weights
 from spacetravlr.threads import for_each_block
 
@@ -25,8 +26,9 @@ def pairwise_cost(xy: Floats, reach: float) -> float:
     """Estimated time, ns per cell and channel on one core, from the crowding alone."""
     n_cells = len(xy)
     # a patch of receivers meets every patch of senders that its surroundings touch
-    side = 1.13 * math.sqrt(count_neighbours(xy, reach) / n_cells) + math.sqrt(RECEIVERS) + 1.5 * math.sqrt(SENDERS)
-    return min(float(n_cells), side * side) * (_PAIR_COST / NOMINAL_CHANNELS + _PRODUCT_COST)
+    root = 1.0 / xy.shape[1]
+    side = 1.13 * (count_neighbours(xy, reach) / n_cells) ** root + RECEIVERS**root + 1.5 * SENDERS**root
+    return min(float(n_cells), math.pow(side, xy.shape[1])) * (_PAIR_COST / NOMINAL_CHANNELS + _PRODUCT_COST)
 
 
 def _boxes(xy: Floats, size: int) -> tuple[Floats, Floats]:
@@ -42,7 +44,7 @@ def _near(xy: Floats, reach: float) -> npt.NDArray[np.bool_]:
     near = np.empty((len(low), len(other_low)), dtype=bool)
     for row in range(len(low)):
         apart = np.maximum(np.maximum(other_low - high[row], low[row] - other_high), 0.0)
-        near[row] = np.hypot(apart[:, 0], apart[:, 1]) <= reach * (1.0 + 1e-9)
+        near[row] = functools.reduce(np.hypot, apart.T) <= reach * (1.0 + 1e-9)
     return near
 
 
@@ -81,10 +83,10 @@ class PairwisePlan:
         """Estimated time, ns per cell and channel on one core."""
         return self.pairs / len(self.xy) * (_PAIR_COST / NOMINAL_CHANNELS + _PRODUCT_COST)
 
-    def apply(self, values: Floats) -> Floats:
-        """Return K @ values."""
-        ordered = values[self.order]
-        received = np.empty_like(values)
+    def apply(self, values: Reals, *, factor: float = 1.0, dtype: npt.DTypeLike = np.float64) -> Reals:
+        """Return factor * K @ values."""
+        ordered = values[self.order].astype(np.float64, copy=False)
+        received = np.empty(values.shape, dtype)
 
         def receive(block: int) -> None:
             rows = slice(block * RECEIVERS, (block + 1) * RECEIVERS)
@@ -92,6 +94,7 @@ class PairwisePlan:
             for index in np.flatnonzero(self.near[block]):
                 columns = slice(index * SENDERS, (index + 1) * SENDERS)
                 total += self._block(rows, columns) @ ordered[columns]
+            total *= factor
             received[self.order[rows]] = total
 
         for_each_block(receive, self.near.shape[0])
@@ -100,12 +103,13 @@ class PairwisePlan:
     def _block(self, rows: slice, columns: slice) -> Floats:
         receivers, senders = self.xy[rows], self.xy[columns]
         squared: Floats = np.subtract.outer(receivers[:, 0], senders[:, 0])
-        other = np.subtract.outer(receivers[:, 1], senders[:, 1])
         # an infinite distance has weight 0, as it should
         with np.errstate(over="ignore"):
             squared *= squared
-            other *= other
-            squared += other
+            for axis in range(1, receivers.shape[1]):
+                other = np.subtract.outer(receivers[:, axis], senders[:, axis])
+                other *= other
+                squared += other
             self.weights.replace(squared)
         return squared
 

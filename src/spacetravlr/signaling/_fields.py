@@ -23,6 +23,8 @@ class FieldOptions(TypedDict, total=False):
     cutoff: float | None
     scale: float
     grid_factor: float | None
+    samples: npt.ArrayLike | None
+    dtype: npt.DTypeLike
 
 
 class SignalFields:
@@ -31,7 +33,7 @@ class SignalFields:
     Parameters
     ----------
     xy
-        (n_cells, 2) positions, coordinate units.
+        (n_cells, 2) or (n_cells, 3) positions, coordinate units.
     options
         Passed on to every `SignalField`.
     """
@@ -67,7 +69,7 @@ class SignalFields:
 
         Returns
         -------
-        (n_cells, n_ligands) float64, expression units.
+        (n_cells, n_ligands) of the `dtype` in the options (float64), expression units.
 
         Raises
         ------
@@ -77,7 +79,7 @@ class SignalFields:
         table = np.asarray(values)
         if table.ndim != 2 or table.shape[1] != len(ligands):
             raise InputError(f"`values` (shape {table.shape}) must have one column for each of {len(ligands)} ligands")
-        received = np.zeros(table.shape)
+        received = np.zeros(table.shape, self._options.get("dtype", np.float64))
         for radius, columns in _by_radius(ligands, radii).items():
             if len(columns) == len(ligands):
                 return self.get(radius).apply(table)

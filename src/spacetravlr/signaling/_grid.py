@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
-from spacetravlr.signaling._plan import NOMINAL_CHANNELS, MethodName, Parameters
+from spacetravlr.signaling._plan import NOMINAL_CHANNELS, MethodName, Parameters, Reals
 from spacetravlr.signaling._weights import Floats
 from spacetravlr.threads import for_each_block
 
@@ -90,10 +91,11 @@ class BilinearPlan:
         """Estimated time, ns per cell and channel on one core."""
         return 4.0 + self.anchors.count * (_PRODUCT_COST + _WEIGHT_COST / NOMINAL_CHANNELS)
 
-    def apply(self, values: Floats) -> Floats:
-        """Return the interpolated K @ values."""
-        received: Floats = self.interpolation @ self.at_anchors(values)
-        return received
+    def apply(self, values: Reals, *, factor: float = 1.0, dtype: npt.DTypeLike = np.float64) -> Reals:
+        """Return the interpolated factor * K @ values."""
+        received: Floats = self.interpolation @ self.at_anchors(values.astype(np.float64, copy=False))
+        received *= factor
+        return received.astype(dtype, copy=False)
 
     def at_anchors(self, values: Floats) -> Floats:
         """Return the exact sums at the anchors, (nx * ny, n_channels), y fastest.

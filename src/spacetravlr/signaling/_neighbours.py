@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spacetravlr.signaling._geometry import Integers, compact_order
-from spacetravlr.signaling._plan import NOMINAL_CALLS, NOMINAL_CHANNELS, MethodName, Parameters
+from spacetravlr.signaling._plan import NOMINAL_CALLS, NOMINAL_CHANNELS, MethodName, Parameters, Reals
 from spacetravlr.signaling._weights import Floats, Weights
 from spacetravlr.threads import for_each_block
 
@@ -18,10 +18,9 @@ MOST_STORED = 48_000_000
 _ROWS = 1024
 # cells of one sorted patch: a patch and its surroundings stay in the cache
 _PATCH = 64
-_SEARCH_ROWS = 8192
 # ns: one neighbour and channel, finding a neighbour once, writing one number
 _PRODUCT_COST = 0.13
-_SEARCH_COST = 70.0
+_SEARCH_COST = 30.0
 _CELL_COST = 3.0
 
 
@@ -44,26 +43,10 @@ class NeighbourPlan:
     @classmethod
     def build(cls, xy: Floats, weights: Weights, *, reach: float, error: float) -> NeighbourPlan:
         """Find all pairs within reach; leaving out the others costs `error`."""
-        from scipy.spatial import cKDTree
-
         order = compact_order(xy, _PATCH)
-        ordered = np.ascontiguousarray(xy[order])
-        tree = cKDTree(ordered)
-        counts, senders, values = [np.zeros(1, dtype=np.int64)], [], []
-        for start in range(0, len(xy), _SEARCH_ROWS):
-            block = ordered[start : start + _SEARCH_ROWS]
-            # a little farther than asked: the weights decide at the edge, not the tree's rounding
-            found = cKDTree(block).sparse_distance_matrix(tree, reach * (1.0 + 1e-9), output_type="coo_matrix")
-            by_row = found.tocsr()
-            per_row, column = np.diff(by_row.indptr), by_row.indices
-            apart = np.repeat(block, per_row, axis=0) - ordered[column]
-            squared: Floats = apart[:, 0] ** 2 + apart[:, 1] ** 2
-            weights.replace(squared)
-            counts.append(per_row)
-            senders.append(column.astype(np.int32))
-            values.append(squared)
-        starts = np.cumsum(np.concatenate(counts))
-        return cls(order, starts, np.concatenate(senders), np.concatenate(values), reach, error)
+        starts, senders, squared = _pairs(np.ascontiguousarray(xy[order]), reach)
+        weights.replace(squared)
+        return cls(order, starts, senders, squared, reach, error)
 
     @property
     def method(self) -> MethodName:
@@ -75,19 +58,19 @@ class NeighbourPlan:
         """Estimated time, ns per cell and channel on one core."""
         return neighbour_cost(len(self.senders) / len(self.order))
 
-    def apply(self, values: Floats) -> Floats:
-        """Return K @ values."""
+    def apply(self, values: Reals, *, factor: float = 1.0, dtype: npt.DTypeLike = np.float64) -> Reals:
+        """Return factor * K @ values."""
         from spacetravlr.signaling import _kernels
 
-        ordered = values[self.order]
-        received = np.empty_like(values)
+        ordered = values[self.order].astype(np.float64, copy=False)
+        received = np.empty(values.shape, dtype)
         n_cells = len(self.order)
 
         def receive(block: int) -> None:
             begin = block * _ROWS
             end = min(begin + _ROWS, n_cells)
             matrix = (self.starts, self.senders, self.weights)
-            _kernels.sum_neighbours(ordered, *matrix, begin, end, self.order, received)
+            _kernels.sum_neighbours(ordered, *matrix, begin, end, self.order, factor, received)
 
         for_each_block(receive, math.ceil(n_cells / _ROWS))
         return received
@@ -95,3 +78,29 @@ class NeighbourPlan:
     def parameters(self) -> Parameters:
         """Return the reach and the number of pairs."""
         return {"reach": self.reach, "pairs": len(self.senders)}
+
+
+def _pairs(xy: Floats, reach: float) -> tuple[Integers, npt.NDArray[np.int32], Floats]:
+    """Return for every cell where its neighbours start, who they are, and their squared distances."""
+    from spacetravlr.signaling import _kernels
+
+    n_cells, dimensions = xy.shape
+    # a little farther than asked: the weights decide at the edge, not the rounding of a square
+    reach *= 1.0 + 1e-9
+    place, runs = np.zeros(n_cells, dtype=np.int64), np.zeros(1, dtype=np.int64)
+    for axis in range(dimensions):
+        box = np.floor((xy[:, axis] - xy[:, axis].min()) / reach).astype(np.int64) + 1
+        stride = int(box.max()) + 2
+        place = place * stride + box
+        # boxes before, beside and behind; along the last axis they follow each other
+        runs = np.add.outer(runs * stride, np.arange(-1, 2 if axis < dimensions - 1 else 0)).ravel()
+    cells = np.argsort(place, kind="stable")
+    boxes, first = np.unique(place[cells], return_index=True)
+    bounds = np.append(first, n_cells).astype(np.int64)
+    none, empty = np.empty(0, dtype=np.int32), np.empty(0)
+    starts = np.zeros(n_cells + 1, dtype=np.int64)
+    _kernels.find_neighbours(xy, cells, boxes, bounds, runs, reach * reach, starts, none, empty)
+    starts = np.cumsum(starts)
+    senders, squared = np.empty(starts[-1], dtype=np.int32), np.empty(starts[-1])
+    _kernels.find_neighbours(xy, cells, boxes, bounds, runs, reach * reach, starts[:-1].copy(), senders, squared)
+    return starts, senders, squared

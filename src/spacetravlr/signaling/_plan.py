@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from spacetravlr.signaling._weights import Floats
+import numpy as np
+import numpy.typing as npt
 
 MethodName = Literal["exact", "grid", "neighbours", "spectral", "gridded"]
 METHODS: tuple[MethodName, ...] = ("exact", "grid", "neighbours", "spectral", "gridded")
+Reals = npt.NDArray[Any]
 Parameters = dict[str, int | float | str]
 
 # Cost figures are per cell and channel, for a call with this many channels, repeated this many times:
@@ -31,8 +33,8 @@ class Plan(Protocol):
     def cost(self) -> float:
         """Estimated time, ns per cell and channel on one core."""
 
-    def apply(self, values: Floats) -> Floats:
-        """Return K @ values; values (n_cells, n_channels) in C order, result likewise."""
+    def apply(self, values: Reals, *, factor: float = 1.0, dtype: npt.DTypeLike = np.float64) -> Reals:
+        """Return factor * K @ values; values (n_cells, n_channels), floating and in C order, result likewise."""
 
     def parameters(self) -> Parameters:
         """Return the numbers chosen for these cells."""

@@ -4,7 +4,7 @@ Along one axis the kernel is replaced by `k(x, y) = sum_p sum_q f(x - p) C(p - q
 a Kaiser-Bessel window f of `width` points. The taps C have the Fourier transform that makes the sum closest to the
 Gaussian in the least-squares sense over all positions, `C^(k) = sum_j g^(k_j) f^(k_j)^2 / (sum_j f^(k_j)^2)^2` with
 k_j = k + 2 pi j / h: division by the window's own transform where there is no aliasing (Dutt and Rokhlin 1993;
-Barnett, Magland and af Klinteberg 2019). The kernel of the plane is the product of two of these.
+Barnett, Magland and af Klinteberg 2019). The kernel of the plane is the product of two of these, of space of three.
 
 Lengths are in units of the kernel's sigma, the spacing is h.
 """
@@ -18,7 +18,6 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import i0e
 
-from spacetravlr.signaling._bounds import CONES
 from spacetravlr.signaling._weights import Floats
 
 # positions within a grid cell at which the error is taken
@@ -34,13 +33,18 @@ _FINEST = 0.15
 
 @dataclass(frozen=True)
 class Window:
-    """A spreading window, the taps of the convolution between, and a bound on their error."""
+    """A spreading window and the taps of the convolution between.
+
+    `cover` is the sum of the weights of shifted Gaussians that together exceed the error of the kernel along an axis;
+    `excess` likewise for what the same sums over absolute weights and taps exceed the Gaussian by.
+    """
 
     width: int
     spacing: float
     shape: float
     taps: Floats
-    error: float
+    cover: float
+    excess: float
 
     def first_point(self, positions: Floats) -> Floats:
         """Return the index of the leftmost of the `width` grid points that see a position."""
@@ -84,7 +88,7 @@ def _taps(width: int, spacing: float, shape: float, count: int) -> Floats:
 
 
 def _errors(width: int, spacing: float, shape: float, taps: Floats) -> tuple[Floats, Floats]:
-    """Return distances and errors of the kernel along one axis, for all offsets of both cells and all lags."""
+    """Return distances and differences from the Gaussian along one axis, for all offsets of both cells and all lags."""
     last = len(taps) - 1
     lags = last + width + math.ceil(2.0 / spacing)
     offset = np.linspace(0.0, 1.0, _OFFSETS)
@@ -116,11 +120,6 @@ def _cover(distance: Floats, error: Floats) -> float:
     return float(weights.sum() * (error / np.maximum(covered, 1e-300)).max())
 
 
-def _bound(cover: float) -> float:
-    """Error of the product of two axes over the largest received value (see `_bounds`)."""
-    return CONES * cover * (2.0 + cover)
-
-
 def _measure(width: int, spacing: float, digits: float) -> Window:
     """Return the window of this width and spacing with its bound."""
     band = math.sqrt(2.0 * math.log(10.0) * digits)
@@ -129,24 +128,25 @@ def _measure(width: int, spacing: float, digits: float) -> Window:
     taps = _taps(width, spacing, shape, math.ceil(band * 1.5 / spacing))
     needed = np.flatnonzero(np.abs(taps) > 0.1 * 10.0**-digits)[-1]
     taps = taps[: needed + 1]
-    return Window(width, spacing, shape, taps, _bound(_cover(*_errors(width, spacing, shape, taps))))
+    covers = [_cover(*_errors(width, spacing, shape, each)) for each in (taps, np.abs(taps))]
+    return Window(width, spacing, shape, taps, *covers)
 
 
 @lru_cache(maxsize=64)
-def windows_for(tol: float) -> tuple[Window, ...]:
-    """Return windows whose bound is within a tolerance, narrow on a fine grid to wide on a coarse one.
+def windows_for(cover: float) -> tuple[Window, ...]:
+    """Return windows within a bound along one axis, narrow on a fine grid to wide on a coarse one.
 
     The width needed is about the number of digits; a starting spacing comes from a fit to the best ones
     (1.245 / sqrt(digits) once the width exceeds the digits) and shrinks until the measured bound is met.
     """
-    digits = -math.log10(tol / 60.0)
+    digits = -math.log10(cover / 5.0)
     found: list[Window] = []
-    for width in range(round(digits), min(_MAX_WIDTH, round(digits) + 2) + 1):
+    for width in range(max(2, round(digits) - 1), min(_MAX_WIDTH, round(digits) + 2) + 1):
         slack = min(1.0, width - digits)
         spacing = 1.3 / math.sqrt(digits) * (1.0 if slack >= 1.0 else 0.72 ** (1.0 - slack))
         while spacing > _FINEST:
             window = _measure(width, spacing, digits)
-            if window.error <= tol:
+            if window.cover <= cover:
                 found.append(window)
                 break
             spacing *= _SHRINK
