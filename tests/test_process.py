@@ -70,3 +70,17 @@ def test_a_system_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
     assert " " not in machine
     assert identity.started == ""
     assert not is_gone(identity)
+
+
+def test_an_import_that_takes_the_keyboard_gives_it_back(tmp_path, monkeypatch):
+    import signal
+    import sys
+
+    from spacetravlr.process import import_quietly
+
+    (tmp_path / "greedy_module.py").write_text("import signal\nsignal.signal(signal.SIGINT, lambda *_: None)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = signal.getsignal(signal.SIGINT)
+    assert import_quietly("greedy_module").__name__ == "greedy_module"
+    assert signal.getsignal(signal.SIGINT) is before
+    sys.modules.pop("greedy_module")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
+import signal
 import uuid
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from types import ModuleType
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +78,24 @@ def _kernel_view(pid: int) -> tuple[str, str]:
     # the name, in brackets, may itself hold blanks and brackets
     fields = text.rpartition(")")[2].split()
     return (fields[0], fields[19]) if len(fields) > 19 else ("", "")
+
+
+def import_quietly(module: str) -> ModuleType:
+    """Import a module and keep the handler of Ctrl-C, which dask_jobqueue replaces when it is imported.
+
+    Parameters
+    ----------
+    module
+        Full name.
+
+    Raises
+    ------
+    ImportError
+        If there is no such module; and whatever its code raises.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        return importlib.import_module(module)
+    finally:
+        if before is not None and signal.getsignal(signal.SIGINT) is not before:
+            signal.signal(signal.SIGINT, before)

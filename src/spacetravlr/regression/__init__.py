@@ -14,6 +14,7 @@ from spacetravlr.regression.cv import (
     fit_cluster,
 )
 from spacetravlr.regression.estimators import SparseGroupLasso, SparseGroupLassoCV
+from spacetravlr.regression.evidence import better_than
 from spacetravlr.regression.gram import ClusterGram, Fold, Responses, choose_gram, gram_bytes
 from spacetravlr.regression.penalty import ENET_RIDGE, LAMBDAS, Path, objective
 
@@ -35,6 +36,7 @@ __all__ = [
     "Responses",
     "SparseGroupLasso",
     "SparseGroupLassoCV",
+    "better_than",
     "block_weights",
     "bootstrap_cluster",
     "choose_gram",

@@ -2,8 +2,6 @@
 
 One fit minimises ``(1/2n) ||y - X w||^2 + l1 ||w||_1 + (ridge/2) ||w||^2`` over centred columns. The columns of a
 target are an index list into a shared catalogue, so a Gram row is read in place and no matrix per target is formed.
-Where a Gram matrix would be larger than the design (few cells, many columns), the same functions work from the rows
-of the design: `gram` is then empty.
 """
 
 from __future__ import annotations
@@ -13,100 +11,18 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from spacetravlr.regression._gram_kernels import apply_gram, gram_entry, runs_of, solve_positive, support_of
+
 Array = Any
 
-_NEWTON_EVERY = 6
+_NEWTON_EVERY = 16
+"""Sweeps between two rounds of Newton steps; one step costs what ten sweeps do."""
+_LOOSE_SWEEPS = 10
+"""Sweeps over the working set before the gradient of all columns is brought up to date, of a fit that ends at a gap."""
 _NEWTON_LIMIT = 500
 _MAX_OUTER = 400
 _MAX_SWEEPS = 6000
 _BINS = 64
-
-
-@njit(cache=True, nogil=True)
-def support_of(w: Array, size: int, found: Array) -> int:
-    """Write the positions of the first `size` entries that are not 0 into `found`, and return their number."""
-    count = 0
-    for k in range(size):
-        if w[k] != 0.0:
-            found[count] = k
-            count += 1
-    return count
-
-
-@njit(cache=True, nogil=True)
-def solve_positive(M: Array, b: Array) -> Array:
-    """Solve ``M x = b`` for a positive definite M, which is overwritten by its Cholesky factor.
-
-    Systems have some tens of rows, so this costs what LAPACK does, and compiles in a tenth of the time. If M is not
-    positive definite to rounding, the answer is 0: the step is not taken.
-    """
-    n = b.size
-    x = b.copy()
-    for j in range(n):
-        total = M[j, j]
-        for k in range(j):
-            total -= M[j, k] * M[j, k]
-        if not total > 1e-13:
-            return np.zeros(n)
-        pivot = np.sqrt(total)
-        M[j, j] = pivot
-        for i in range(j + 1, n):
-            value = M[i, j]
-            for k in range(j):
-                value -= M[i, k] * M[j, k]
-            M[i, j] = value / pivot
-    for i in range(n):
-        for k in range(i):
-            x[i] -= M[i, k] * x[k]
-        x[i] /= M[i, i]
-    for i in range(n - 1, -1, -1):
-        for k in range(i + 1, n):
-            x[i] -= M[k, i] * x[k]
-        x[i] /= M[i, i]
-    return x
-
-
-@njit(cache=True, nogil=True)
-def apply_gram(
-    gram: Array, design: Array, skip: Array, n: float, means: Array, cols: Array, at: Array, by: Array, g: Array
-) -> None:
-    """Subtract ``G[cols, cols[at]] @ by`` from g, from Gram rows or from the rows of the design."""
-    p = cols.size
-    if gram.shape[0] > 0:
-        for a in range(at.size):
-            step = by[a]
-            if step != 0.0:
-                row = gram[cols[at[a]]]
-                for k in range(p):
-                    g[k] -= step * row[cols[k]]
-        return
-    shift = 0.0
-    for a in range(at.size):
-        shift += by[a] * means[cols[at[a]]]
-    for i in range(design.shape[0]):
-        if skip[0] <= i < skip[1]:
-            continue
-        row = design[i]
-        fitted = -shift
-        for a in range(at.size):
-            fitted += by[a] * row[cols[at[a]]]
-        fitted /= n
-        if fitted != 0.0:
-            # fitted values are centred, so the means of the columns drop out of this sum
-            for k in range(p):
-                g[k] -= fitted * row[cols[k]]
-
-
-@njit(cache=True, nogil=True)
-def gram_entry(gram: Array, design: Array, skip: Array, n: float, means: Array, i: int, j: int) -> float:
-    """Return one entry of the centred Gram matrix, by catalogue columns."""
-    if gram.shape[0] > 0:
-        return float(gram[i, j])
-    total = 0.0
-    for r in range(design.shape[0]):
-        if not skip[0] <= r < skip[1]:
-            total += design[r, i] * design[r, j]
-    return float(total / n - means[i] * means[j])
 
 
 @njit(cache=True, nogil=True)
@@ -241,10 +157,11 @@ def _solve_working_set(
 ) -> int:
     sweeps = 0
     if not exact:
+        # a sweep over the working set costs a tenth of what follows it over all columns
         _sweep(H, w, g, size, l1, ridge, False)
-        for _ in range(3):
+        for _ in range(_LOOSE_SWEEPS - 1):
             _sweep(H, w, g, size, l1, ridge, True)
-        return 4
+        return _LOOSE_SWEEPS
     while sweeps < limit:
         _sweep(H, w, g, size, l1, ridge, False)
         for _ in range(_NEWTON_EVERY - 1):
@@ -297,7 +214,8 @@ def enet_fit(
     count = support_of(w, p, found)
     at = found[:count].copy()
     g[:] = c
-    apply_gram(gram, design, skip, n, means, cols, at, w[at], g)
+    runs = runs_of(cols)
+    apply_gram(gram, design, skip, n, means, cols, runs, at, w[at], g)
     inside = np.zeros(p, np.bool_)
     capacity = max(64, 2 * count)
     ws = np.empty(capacity, np.int64)
@@ -313,7 +231,8 @@ def enet_fit(
         elif duality_gap(w, g, c, yy, l1, ridge) <= tol * yy:
             break
         if step > 0 or count == 0:
-            count = _violators(w, g, l1, inside, max(8, size // 2), found)
+            # what ends at a gap needs few columns besides the right ones; what ends at the optimum meets most of them
+            count = _violators(w, g, l1, inside, max(8, size // 2 if exact else size // 4), found)
         if size + count > capacity:
             capacity = 2 * (size + count)
             larger = np.empty((capacity, capacity))
@@ -335,5 +254,5 @@ def enet_fit(
         slope = g[at]
         sweeps += _solve_working_set(H, local, slope, size, l1, ridge, tol, exact, _MAX_SWEEPS - sweeps)
         w[at] = local
-        apply_gram(gram, design, skip, n, means, cols, at, local - before, g)
+        apply_gram(gram, design, skip, n, means, cols, runs, at, local - before, g)
     return sweeps, enet_kkt(w, g, l1, ridge)

@@ -6,7 +6,7 @@ candidate or raises its Lipschitz constant. A target that does the latter spends
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,6 +45,66 @@ class Columns:
     groups: _Index
     active: NDArray[np.bool_] | None = None
     shared: _Index | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is minimised for some targets, and where their columns sit."""
+
+    layout: Layout
+    problem: kernels.Problem
+    listed: _Index
+    """(targets,), number of columns with those that are masked."""
+
+    @classmethod
+    def pose(cls, columns: Columns, shared: _Index | None, *, xy: _Real, y_mean: _Real, settings: Settings) -> Task:
+        """Lay out the columns of all targets; `shared` as for `lay_out`, everything else as for `solve`."""
+        present = columns.indices >= 0
+        fitted = present if columns.active is None else present & columns.active
+        layout = lay_out(columns.indices, fitted, xy.shape[1], shared)
+        groups = np.where(present, columns.groups, -1).astype(np.int64)
+        dead = int(groups.max(initial=-1)) + 1
+        problem = kernels.Problem(
+            layout.scatter(np.take_along_axis(xy, np.maximum(columns.indices, 0), axis=1), 0.0),
+            layout.scatter(groups, dead),
+            _penalties(groups, dead, settings),
+            np.ascontiguousarray(y_mean, dtype=np.float64),
+            float(settings.l1_reg),
+            int(settings.n_iter),
+            float(settings.tol),
+        )
+        return cls(layout, problem, present.sum(axis=1))
+
+    def rows(self, part: slice) -> Task:
+        """Return the task of some targets."""
+        whole = self.problem
+        own = whole._replace(
+            xy=whole.xy[part],
+            group=whole.group[part],
+            group_penalty=whole.group_penalty[part],
+            y_mean=whole.y_mean[part],
+        )
+        return Task(self.layout.rows(part), own, self.listed[part])
+
+    def parts(self, most: int) -> Iterator[tuple[slice, Task]]:
+        """Yield the targets in parts of at most `most`, at least one."""
+        for first in range(0, max(1, len(self.listed)), most):
+            part = slice(first, first + most)
+            yield part, self.rows(part)
+
+    def start(self) -> tuple[_Real, _Real, _Real]:
+        """Return where the power iteration starts.
+
+        Returns
+        -------
+        vector, first, norm
+            Unit vectors in slots, their entries of the ones column, and their length before scaling, which is the first
+            estimate of the eigenvalue.
+        """
+        z = start_vector(1 + self.layout.slot.shape[1])
+        norm = np.sqrt(np.cumsum(z * z))[self.listed]
+        per_column = np.broadcast_to(z[1:], self.layout.slot.shape)
+        return self.layout.scatter(per_column, 0.0) / norm[:, None], z[0] / norm, norm
 
 
 class _Rounds:
@@ -121,35 +181,34 @@ def solve(
     settings
         Penalties and stopping rule.
     """
-    present = columns.indices >= 0
-    fitted = present if columns.active is None else present & columns.active
-    layout = lay_out(columns.indices, fitted, xy.shape[1], columns.shared)
-    source = source_of(layout)
-    groups = np.where(present, columns.groups, -1).astype(np.int64)
-    y_mean = np.ascontiguousarray(y_mean, dtype=np.float64)
-    dead = int(groups.max(initial=-1)) + 1
-    slots_xy = layout.scatter(np.take_along_axis(xy, np.maximum(columns.indices, 0), axis=1), 0.0)
-    slots_group, penalty, listed = layout.scatter(groups, dead), _penalties(groups, dead, settings), present.sum(axis=1)
+    task = Task.pose(columns, columns.shared, xy=xy, y_mean=y_mean, settings=settings)
     parts = []
-    for first in range(0, max(1, len(groups)), _CHUNK):
-        part = slice(first, first + _CHUNK)
-        problem = kernels.Problem(
-            slots_xy[part],
-            slots_group[part],
-            penalty[part],
-            y_mean[part],
-            float(settings.l1_reg),
-            int(settings.n_iter),
-            float(settings.tol),
-        )
-        fixed = columns.shared is not None
-        rounds = _Rounds(source.chunk(part, problem.xy), problem.xy.shape, fixed=fixed)
-        chunk = layout.rows(part)
-        state = _iterate(rounds, problem, _lipschitz_start(rounds, problem, chunk, listed[part], n))
-        coef = chunk.gather(state.iterate)
+    for rounds, part in _rounds(task, source_of(task.layout), fixed=columns.shared is not None):
+        state = _iterate(rounds, part.problem, _lipschitz_start(rounds, part, n))
+        coef = part.layout.gather(state.iterate)
         converged = state.status == kernels.CONVERGED
         parts.append((coef, state.intercepts[0], state.steps, converged, state.lipschitz, 2.0 * state.loss))
     return Solution(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+def _rounds(task: Task, source: GramSource | RowSource, *, fixed: bool) -> Iterator[tuple[_Rounds, Task]]:
+    for part, own in task.parts(_CHUNK):
+        yield _Rounds(source.chunk(part, own.problem.xy), own.problem.xy.shape, fixed=fixed), own
+
+
+def first_lipschitz(
+    source_of: Callable[[Layout], GramSource | RowSource],
+    columns: Columns,
+    *,
+    xy: _Real,
+    y_mean: _Real,
+    n: int,
+    settings: Settings,
+) -> _Real:
+    """Return (targets,) the Lipschitz constants that `solve` starts from; parameters as there."""
+    task = Task.pose(columns, columns.shared, xy=xy, y_mean=y_mean, settings=settings)
+    rounds = _rounds(task, source_of(task.layout), fixed=columns.shared is not None)
+    return np.concatenate([_lipschitz_start(own, part, n) for own, part in rounds])
 
 
 def _penalties(groups: _Index, dead: int, settings: Settings) -> _Real:
@@ -159,19 +218,14 @@ def _penalties(groups: _Index, dead: int, settings: Settings) -> _Real:
     return np.hstack([scaled, np.full((len(groups), 1), np.inf)])
 
 
-def _lipschitz_start(rounds: _Rounds, problem: kernels.Problem, layout: Layout, listed: _Index, n: int) -> _Real:
+def _lipschitz_start(rounds: _Rounds, task: Task, n: int) -> _Real:
     """Return the Lipschitz constants that the first steps try: 1.5 / n times the estimate of the power iteration."""
-    z = start_vector(1 + layout.slot.shape[1])
-    norm = np.sqrt(np.cumsum(z * z))[listed]
-    per_column = np.broadcast_to(z[1:], layout.slot.shape)
-    vector = layout.scatter(per_column, 0.0) / norm[:, None]
-    power = kernels.Power(
-        vector, z[0] / norm, norm.copy(), np.zeros(norm.size, dtype=np.int64), np.zeros(norm.size, dtype=np.int64)
-    )
+    vector, first, norm = task.start()
+    power = kernels.Power(vector, first, norm, np.zeros(norm.size, dtype=np.int64), np.zeros(norm.size, dtype=np.int64))
     live = rounds.first()
     while live.size:
         product, _ = rounds.apply(live, power.vector)
-        kernels.power_step(live, product, float(n), problem, power)
+        kernels.power_step(live, product, float(n), task.problem, power)
         live = rounds.following(live, power.status)
     return 1.5 * power.estimate / n
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from spacetravlr.regression._cd_kernels import apply_gram, enet_fit, support_of
+from spacetravlr.regression._cd_kernels import enet_fit
+from spacetravlr.regression._gram_kernels import apply_gram, runs_of, support_of
 from spacetravlr.regression._sgl_kernels import sgl_fit
 
 Array = Any
@@ -141,7 +142,7 @@ def _r2(gram: Array, design: Array, n: float, cols: Array, c: Array, yy: float, 
     at = support[: support_of(w, w.size, support)]
     # the gradient of the fit carries the rounding of every step; start it afresh for the residual
     g[:] = c
-    apply_gram(gram, design, none, n, zero, cols, at, w[at], g)
+    apply_gram(gram, design, none, n, zero, cols, runs_of(cols), at, w[at], g)
     residual = yy
     for k in at:
         residual -= w[k] * (c[k] + g[k])

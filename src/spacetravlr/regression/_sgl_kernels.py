@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from spacetravlr.regression._cd_kernels import solve_positive, support_of
+from spacetravlr.regression._gram_kernels import solve_positive, support_of
 
 Array = Any
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spacetravlr.regression.cv import ClusterFits, ColumnSets, FitRecord, run_final
+from spacetravlr.regression.device_products import cross, self_cross
+from spacetravlr.regression.penalty import ENET_RIDGE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 TOL = 1e-4
 """Optimality violation of bootstrap fits; looser fits stay near the start and overstate stability."""
+RIDGE_TOL = 1e-3
+"""The same with a ridge of `ENET_RIDGE` or more, which leaves collinear columns no freedom: stabilities differ by .002
+from those of exact fits on average, deviations by 0.6 %."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +117,8 @@ class Resampled:
         # an array of its own: a slice would keep all rows alive
         nothing = np.zeros((0, rows.shape[1]))
         if not self.single:
-            return rows.T @ rows, nothing
-        single = rows.astype(np.float32)
-        return single.T @ single, nothing
+            return self_cross(rows, self.gram.accelerator), nothing
+        return self_cross(rows.astype(np.float32), self.gram.accelerator), nothing
 
 
 def resampled_bytes(gram: ClusterGram, n_bootstraps: int, *, single: bool) -> int:
@@ -159,6 +163,7 @@ def bootstrap_cluster(
     y = Y[resampled.gram.order]
     deviation = y.std(axis=0)
     y = np.where(deviation > 0.0, (y - y.mean(axis=0)) / np.where(deviation > 0.0, deviation, 1.0), 0.0)
+    tol = RIDGE_TOL if ridge >= ENET_RIDGE else TOL
     for b in range(len(resampled)):
         share = resampled.share(b)
         own = y - share @ y
@@ -166,11 +171,12 @@ def bootstrap_cluster(
         G, rows = resampled.moments(b)
         W = start.copy()
         # the weighted responses are centred, so the columns need not be
+        products = cross(weighted, resampled.gram.design, 0, len(weighted), resampled.gram.accelerator)
         moments = (
-            G, rows, 1.0, sets.pointers, sets.columns, weighted.T @ resampled.gram.design,
+            G, rows, 1.0, sets.pointers, sets.columns, products,
             np.einsum("ij,ij->j", weighted, own), live,
         )  # fmt: skip
-        run_final(moments, W, sets, FitRecord.empty(n_targets), l1=l1, strengths=strengths, ridge=ridge, tol=TOL)
+        run_final(moments, W, sets, FitRecord.empty(n_targets), l1=l1, strengths=strengths, ridge=ridge, tol=tol)
         sums += W
         squares += W * W
         same += (np.sign(W) == np.sign(start)) & (start != 0.0)

@@ -94,6 +94,9 @@ class Choice:
     """(C, T), held-out R2 at the chosen penalty; NaN where it was not evaluated."""
     r2_pooled: NDArray[np.float64]
     """(T,), over all evaluated clusters together."""
+    error: NDArray[np.float64]
+    """(C, n_folds, T), summed squared error of the rows held out at the chosen penalty, in units of the cluster's
+    variance; NaN where it was not evaluated."""
 
     @property
     def chosen(self) -> NDArray[np.float64]:
@@ -224,19 +227,21 @@ def _decide(state: _Progress, grid: NDArray[np.float64], used: list[int], rule: 
     index = np.full(n_targets, -1, dtype=np.int64)
     r2_out = np.full((state.error.shape[1], n_targets), np.nan)
     pooled = np.full(n_targets, np.nan)
+    held_out = np.full(state.error.shape[1:], np.nan)
     for t in range(n_targets):
         if not np.isfinite(curve[:, t]).any():
             continue
         best = int(np.nanargmin(curve[:, t]))
         limit = curve[best, t] + (spread[best, t] if rule == "1se" else 0.0)
         index[t] = int(np.flatnonzero(curve[:, t] <= limit)[0])
-        error = np.nansum(state.error[index[t], :, :, t], axis=1)
+        held_out[:, :, t] = state.error[index[t], :, :, t]
+        error = np.nansum(held_out[:, :, t], axis=1)
         total = state.total[:, :, t].sum(axis=1)
         for c in used:
             if total[c] > 1e-12 and state.cells[c, :, t].sum() > 0:
                 r2_out[c, t] = 1.0 - error[c] / total[c]
         pooled[t] = 1.0 - error[used].sum() / total[used].sum() if total[used].sum() > 1e-12 else np.nan
-    return Choice(index, grid, curve, spread, r2_out, pooled)
+    return Choice(index, grid, curve, spread, r2_out, pooled, held_out)
 
 
 @dataclass(frozen=True)

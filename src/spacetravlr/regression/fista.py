@@ -10,13 +10,19 @@ Everything comes from centred moments (or, for few cells, from the rows): an ite
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spacetravlr.errors import InputError
 from spacetravlr.regression._fista_batch import ROUND, Columns, ScaleGroup, Settings, Solution, solve
+from spacetravlr.regression._fista_device import GramMoments, RowMoments
+from spacetravlr.regression._fista_either import solve_anywhere
 from spacetravlr.regression._fista_products import GramSource, RowSource
+
+if TYPE_CHECKING:
+    from spacetravlr.device import Accelerator
 
 _Real = NDArray[np.float64]
 _Index = NDArray[np.int64]
@@ -205,6 +211,7 @@ def fista_batch(
     scale_group: ScaleGroup = "sqrt",
     active: NDArray[np.bool_] | None = None,
     shared: _Index | None = None,
+    accelerator: Accelerator | None = None,
 ) -> FistaBatch:
     """Fit many targets in one cluster from moments of the catalogue that they share.
 
@@ -233,6 +240,8 @@ def fista_batch(
         Columns multiplied for all targets at once; by default those that half of the targets use. Give a fixed list
         (the ligand-receptor block of the catalogue) to get the same bits however targets are split into batches;
         matrix products then always have 72 rows, so batches should not be much smaller.
+    accelerator
+        Device for the whole solution, where that pays; `gram` is then kept there as long as it lives.
 
     Returns
     -------
@@ -241,13 +250,15 @@ def fista_batch(
     Single-threaded apart from the matrix product; safe to call from several threads.
     """
     y_var = _variance(y_mean, yy_mean)
-    solution = solve(
+    solution = solve_anywhere(
         lambda layout: GramSource(gram, y_var, layout),
+        GramMoments(gram, y_var),
         Columns(indices, groups, active, shared),
         xy=xy,
         y_mean=y_mean,
         n=n,
         settings=Settings(group_reg, l1_reg, n_iter, tol, scale_group),
+        accelerator=accelerator,
     )
     return _uncentred(solution, indices, means)
 
@@ -265,6 +276,7 @@ def fista_batch_rows(
     scale_group: ScaleGroup = "sqrt",
     active: NDArray[np.bool_] | None = None,
     shared: _Index | None = None,
+    accelerator: Accelerator | None = None,
 ) -> FistaBatch:
     """Fit many targets in one cluster of few cells (`prefers_rows`), from the rows.
 
@@ -274,7 +286,7 @@ def fista_batch_rows(
         Shape (n, P), raw catalogue columns of the cluster's cells.
     Y
         Shape (targets, n), responses.
-    indices, groups, group_reg, l1_reg, n_iter, tol, scale_group, active, shared
+    indices, groups, group_reg, l1_reg, n_iter, tol, scale_group, active, shared, accelerator
         As in `fista_batch`.
 
     Returns
@@ -282,7 +294,7 @@ def fista_batch_rows(
     Coefficients in raw units. Cost per target about 2 n_iter n width.
     """
     settings = Settings(group_reg, l1_reg, n_iter, tol, scale_group)
-    return _batch_rows(X, Y, Columns(indices, groups, active, shared), settings)
+    return _batch_rows(X, Y, Columns(indices, groups, active, shared), settings, accelerator)
 
 
 def r2_from_moments(
@@ -323,16 +335,20 @@ def _variance(y_mean: float | _Real, yy_mean: float | _Real) -> _Real:
     return np.where(variance <= _VARIANCE_FLOOR * yy_mean, 0.0, variance)
 
 
-def _batch_rows(X: _Real, Y: _Real, columns: Columns, settings: Settings) -> FistaBatch:
+def _batch_rows(
+    X: _Real, Y: _Real, columns: Columns, settings: Settings, accelerator: Accelerator | None = None
+) -> FistaBatch:
     means, y_mean = X.mean(axis=0), Y.mean(axis=1)
     centred, response = np.ascontiguousarray((X - means).T), Y - y_mean[:, None]
-    solution = solve(
+    solution = solve_anywhere(
         lambda layout: RowSource(centred, response, layout),
+        RowMoments(centred, response),
         columns,
         xy=_row_moments(centred, response),
         y_mean=y_mean,
         n=len(X),
         settings=settings,
+        accelerator=accelerator,
     )
     return _uncentred(solution, columns.indices, means)
 

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spacetravlr.regression.device_products import cross, self_cross
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from spacetravlr.device import Accelerator
 
 _NO_GRAM = np.zeros((0, 0))
 
@@ -66,6 +70,8 @@ class ClusterGram:
         False keeps raw units (columns are still centred).
     use_gram
         False keeps the rows instead of P x P matrices: less memory when P is much larger than n.
+    accelerator
+        Device for the products; None for the CPU.
 
     Notes
     -----
@@ -79,7 +85,9 @@ class ClusterGram:
         *,
         standardize: bool = True,
         use_gram: bool = True,
+        accelerator: Accelerator | None = None,
     ) -> None:
+        self.accelerator = accelerator
         self.n, self.n_columns = X.shape
         labels = np.zeros(self.n, dtype=np.int64) if folds is None else np.asarray(folds, dtype=np.int64)
         self.order = np.argsort(labels, kind="stable")
@@ -93,7 +101,7 @@ class ClusterGram:
         design /= self.scale
         self.standardize = standardize
         self.design = design
-        self.gram = design.T @ design / self.n if use_gram else _NO_GRAM
+        self.gram = self_cross(design, accelerator) / self.n if use_gram else _NO_GRAM
         self.folds = [] if folds is None else self._make_folds(labels[self.order], use_gram=use_gram)
 
     def _make_folds(self, labels: NDArray[np.int64], *, use_gram: bool) -> list[Fold]:
@@ -107,7 +115,7 @@ class ClusterGram:
             means = -held.sum(axis=0) / n_train
             gram: NDArray[np.floating] = _NO_GRAM.astype(np.float32)
             if use_gram:
-                train = (self.gram * self.n - held.T @ held) / n_train
+                train = (self.gram * self.n - self_cross(held, self.accelerator)) / n_train
                 gram = (train - np.outer(means, means)).astype(np.float32)
             folds.append(Fold(int(label), int(start), int(stop), n_train, means, gram))
         return folds
@@ -138,7 +146,7 @@ class ClusterGram:
         yy = np.einsum("ij,ij->j", values, values)
         fold_c, fold_yy, fold_mean = [], [], []
         bounds = [(fold.start, fold.stop) for fold in self.folds] or [(0, self.n)]
-        parts = [values[a:b].T @ self.design[a:b] for a, b in bounds]
+        parts = [cross(values, self.design, a, b, self.accelerator) for a, b in bounds]
         total = np.sum(parts, axis=0)
         for fold, part in zip(self.folds, parts, strict=False):
             held = values[fold.start : fold.stop]
