@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacetravlr.betas import Betabase, Betas, SplashInputs, SplashPlan, splash, splash_arrays
+from spacetravlr.betas import Betabase, Betas, SplashInputs, SplashPlan, splash, splash_arrays, splash_batches
 from spacetravlr.errors import ConfigError, InputError
 
 TOY = Betas(
@@ -122,7 +122,7 @@ modulators = st.lists(
     known_genes=st.lists(symbols, unique=True),
     known_ligands=st.lists(symbols, unique=True),
     known_tfl_ligands=st.lists(symbols, unique=True),
-    n_cells=st.sampled_from([1, 7, 8, 127, 128, 129, 300]),
+    n_cells=st.sampled_from([1, 7, 8, 127, 128, 129, 300, 600]),
     by_cell=st.booleans(),
     scale=st.sampled_from([1.0, 0.7, -2.5, 0.0, 100.0]),
     cap=st.sampled_from([None, 0.0, 0.3, np.inf]),
@@ -192,8 +192,9 @@ def random_case(n_cells: int = 300) -> tuple[list[Betas], np.ndarray, np.ndarray
     return tables, rng.lognormal(size=(n_cells, 40)), rng.integers(-1, 3, n_cells), genes
 
 
-def test_a_whole_base_gives_the_same_bits() -> None:
-    tables, levels, rows, genes = random_case()
+@pytest.mark.parametrize("n_cells", [300, 1300])
+def test_a_whole_base_gives_the_same_bits(n_cells: int) -> None:
+    tables, levels, rows, genes = random_case(n_cells)
     base = Betabase(tables)
     received = levels[:, ::-1].copy()
     frames = dict(
@@ -220,6 +221,38 @@ def test_arrays_write_into_a_given_matrix() -> None:
     assert np.array_equal(out.T, frame.to_numpy())
     assert plan.dropped == ()
     assert (out[:, rows < 0] == 0).all()
+
+
+def test_many_rows_are_read_in_place() -> None:
+    tables, levels, _, genes = random_case(700)
+    columns = dict(zip(genes, levels.T, strict=True))
+    rng = np.random.default_rng(5)
+    for dtype in (np.float64, np.float32):
+        values = rng.normal(size=(700, len(tables[0].modulators))).astype(dtype)
+        labels = tuple(map(str, range(700)))
+        own = Betas("T", "cell", labels, np.zeros(700), tables[0].modulators, values)
+        rows = np.where(rng.random(700) < 0.1, -1, rng.permutation(700))
+        frame = own.splash(levels, levels, levels, genes, ligands=genes, rows=rows, scale=0.7, cap=3.0)
+        slow = slow_splash(own, columns, columns, columns, rows=rows, scale=0.7, cap=3.0)
+        np.testing.assert_allclose(frame, slow, rtol=1e-12, atol=1e-12)
+        few = Betas("T", "cell", labels[:300], np.zeros(300), tables[0].modulators, values[:300])
+        same = np.where(rows < 300, rows, -1)
+        expected = own.splash(levels, levels, levels, genes, ligands=genes, rows=same, scale=0.7)
+        laid_out = few.splash(levels, levels, levels, genes, ligands=genes, rows=same, scale=0.7)
+        pd.testing.assert_frame_equal(laid_out, expected, check_exact=True)
+
+
+def test_results_are_not_copied_into_tables_and_come_in_batches() -> None:
+    tables, levels, rows, genes = random_case()
+    frame = tables[0].splash(levels, levels, levels, genes, ligands=genes, rows=rows)
+    block = frame._mgr.blocks[0].values
+    assert len(frame._mgr.blocks) == 1
+    assert block.flags.c_contiguous
+    assert np.shares_memory(frame.to_numpy(), block)
+    assert [(one.start, one.stop) for one in splash_batches([3] * 20, 10)] == [(0, 8), (8, 16), (16, 20)]
+    assert [(one.start, one.stop) for one in splash_batches([340] * 5, 100_000)] == [(0, 3), (3, 5)]
+    assert [(one.start, one.stop) for one in splash_batches([340] * 2, 10**6)] == [(0, 1), (1, 2)]
+    assert list(splash_batches([], 10)) == []
 
 
 def test_unnamed_pairs_are_left_out_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:

@@ -133,8 +133,8 @@ def test_joint(model, tmp_path):
     assert np.array_equal(pd.read_feather(out).set_index("CellID").to_numpy(), expected.simulated)
     apart = [model.simulate(job.targets, cells=job.cells).delta for job in jobs]
     assert np.abs(expected.delta - sum(apart)).max() > 1e-3
-    with pytest.raises(UsageError, match=r"different n_propagation \(4 and 2\) cannot be one joint"):
-        simulate_many(model, [jobs[0], Job({"G01": 0.0}, n_propagation=2)], joint=True)
+    with pytest.raises(UsageError, match=r"different n_propagation \(2 and 3\) cannot be one joint"):
+        simulate_many(model, [jobs[0], Job({"G01": 0.0}, n_propagation=3)], joint=True)
     with pytest.raises(UsageError, match="different beta_scale_factor"):
         simulate_many(model, [jobs[0], Job({"G01": 0.0}, beta_scale_factor=2.0)], joint=True)
     assert simulate_many(model, [], joint=True) == []

@@ -36,7 +36,7 @@ def summary(plan: BatchPlan):
 def test_the_smallest_batch(folder):
     plan = read(folder, 'gene = " Foxo1 "\nout = "ko.feather"')
     (job,) = plan.jobs
-    assert summary(plan) == [("Foxo1", "KO", 4, None)]
+    assert summary(plan) == [("Foxo1", "KO", 2, None)]
     assert job.out == folder / "ko.feather"
     assert job.beta_scale_factor is None
     assert plan.parallelism is None
@@ -58,7 +58,7 @@ def test_one_value_for_all_or_one_for_each(folder):
     ]
     assert plan.parallelism == 3
     single = read(folder, 'genes = ["Foxo1", "Pax5"]\ndesired_expr = ["q95"]\nout = ["a.feather", "b.h5ad"]')
-    assert summary(single) == [("Foxo1", "q95", 4, None), ("Pax5", "q95", 4, None)]
+    assert summary(single) == [("Foxo1", "q95", 2, None), ("Pax5", "q95", 2, None)]
     assert [job.out.name for job in single.jobs] == ["a.feather", "b.h5ad"]
     as_list = read(folder, 'genes = "Foxo1"\nout = ["a.feather"]')
     assert summary(as_list)[0][0] == "Foxo1"

@@ -172,3 +172,21 @@ def test_cell_list(tmp_path):
     path.write_text("# nothing\n")
     with pytest.raises(InputError, match="names no cell"):
         read_cell_list(path, ["c0"])
+
+
+def test_cells_that_a_part_does_without_may_be_listed(tmp_path, caplog):
+    """Files name cells of the whole sample, a run of a condition split has some of them."""
+    path = tmp_path / "subset.txt"
+    path.write_text("c3\nc1\nc0\nc3\n")
+    assert read_cell_list(path, ["c0", "c1"], left_out={"c2", "c3"}).tolist() == [0, 1]
+    assert caplog.messages == [f"{path}: 1 of 3 cells are in other conditions than this run, and are left out"]
+    with pytest.raises(InputError, match="all 3 cells that it names are in other conditions"):
+        read_cell_list(path, ["c5"], left_out={"c0", "c1", "c3"})
+    with pytest.raises(InputError, match="line 3: no cell is called 'c0'"):
+        read_cell_list(path, ["c1"], left_out={"c3"})
+    table = tmp_path / "cells.csv"
+    table.write_text("a,b\nc0,c3\nc2,c2\n")
+    assert read_cells_csv(table, "a", ["c0", "c1"], left_out={"c2", "c3"}).tolist() == [0]
+    assert caplog.messages[1].startswith(f"{table}, column 'a': 1 of 2 cells are in other conditions")
+    with pytest.raises(InputError, match="column 'b': all 2 cells that it names are in other conditions"):
+        read_cells_csv(table, "b", ["c0", "c1"], left_out={"c2", "c3"})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +16,104 @@ from spacetravlr.betas._splash_inputs import SplashInputs
 from spacetravlr.betas._splash_plan import SplashPlan
 from spacetravlr.betas.table import Betas, Coefficients
 from spacetravlr.errors import ConfigError, InputError, listing
+from spacetravlr.threads import for_each_block
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _log = logging.getLogger("spacetravlr")
+
+
+# up to this many rows, coefficients are laid out by modulator first: a block of cells finds them in the cache
+_SHARED_ROWS = 512
+_CHUNK = 1024  # cells that all targets go through before the next ones, while their features are in the cache
+_AT_ONCE = 8  # targets; more gain nothing
+_MEMORY = 1 << 30  # bytes of results at once
+
+_NONE = np.empty((0, 0))
+
+
+@dataclass(frozen=True, eq=False)
+class SplashTask:
+    """One target to be worked on.
+
+    Attributes
+    ----------
+    plan
+        The plan made for the inputs.
+    values
+        ``(n_rows, n_modulators)`` coefficients, C order.
+    rows
+        ``(n_cells,)`` row of each cell, -1 for none (its derivatives are 0).
+    out
+        ``(n_genes_of_plan, n_cells)`` C order float64 to write into.
+    """
+
+    plan: SplashPlan
+    values: Coefficients
+    rows: NDArray[np.int64]
+    out: NDArray[np.float64]
+
+
+def run_splash(
+    tasks: Sequence[SplashTask], *, inputs: SplashInputs, scale: float = 1.0, cap: float | None = None
+) -> None:
+    """Fill the results of some targets, on as many threads as BLAS has; nothing is checked.
+
+    Parameters
+    ----------
+    tasks
+        The targets. Several at once read the inputs from the cache; `splash_batches` says how many.
+    inputs
+        Received ligands and expression.
+    scale
+        Factor of every product with a ligand or its partner (terms 2 to 5).
+    cap
+        Largest absolute value of a derivative; None for no limit.
+    """
+    from spacetravlr.betas._kernels import splash_cells
+
+    prepared = [_arguments(task, inputs, float(scale), math.inf if cap is None else float(cap)) for task in tasks]
+    starts = range(0, inputs.n_cells, _CHUNK)
+
+    def work(number: int) -> None:
+        begin = starts[number]
+        for task, arguments in zip(tasks, prepared, strict=True):
+            splash_cells(task.out, begin, min(begin + _CHUNK, inputs.n_cells), *arguments)
+
+    for_each_block(work, len(starts))
+
+
+def splash_batches(sizes: Sequence[int], n_cells: int) -> Iterator[slice]:
+    """Cut targets into runs that are worked on at once: at most 8, and 1 GB of results unless one alone has more.
+
+    Parameters
+    ----------
+    sizes
+        Number of modulator genes of each target.
+    n_cells
+        Number of cells.
+    """
+    start, total = 0, 0
+    for place, size in enumerate(sizes):
+        if place > start and (place - start == _AT_ONCE or (total + size) * n_cells * 8 > _MEMORY):
+            yield slice(start, place)
+            start, total = place, 0
+        total += size
+    if start < len(sizes):
+        yield slice(start, len(sizes))
+
+
+def _arguments(task: SplashTask, inputs: SplashInputs, scale: float, cap: float) -> list[Any]:
+    plan, values = task.plan, np.asarray(task.values)
+    factors, table = np.where(plan.scaled, scale, 1.0), _NONE
+    if len(values) <= _SHARED_ROWS:
+        table = np.zeros((values.shape[1], len(values) + 1))
+        np.multiply(values.T, factors[:, None], out=table[:, :-1])
+    arrays: list[NDArray[Any]] = [table, values, factors, task.rows, inputs.features]
+    indices: list[NDArray[Any]] = [plan.kinds, plan.place, plan.tf, plan.gate, plan.runs, plan.betas, plan.partners]
+    # read-only views: one compiled version serves writable and read-only arrays alike
+    return [*map(_read_only, arrays + indices), cap]
 
 
 def splash_arrays(
@@ -36,37 +130,21 @@ def splash_arrays(
 
     Parameters
     ----------
-    plan
-        The plan made for these inputs.
-    values
-        ``(n_rows, n_modulators)`` coefficients, C order.
-    rows
-        ``(n_cells,)`` row of each cell, -1 for none (its derivatives are 0).
-    inputs
-        Received ligands and expression.
-    scale
-        Factor of every product with a ligand or its partner (terms 2 to 5).
-    cap
-        Largest absolute value of a derivative; None for no limit.
+    plan, values, rows
+        As in a `SplashTask`.
+    inputs, scale, cap
+        As for `run_splash`.
     out
         ``(n_genes_of_plan, n_cells)`` C order float64 to write into; None allocates.
 
     Returns
     -------
-    ``(n_genes_of_plan, n_cells)`` derivatives, `out` if given. Cost: two multiply-adds per pair and cell, in the
-    caller's thread and without the interpreter lock; the result is written once.
+    ``(n_genes_of_plan, n_cells)`` derivatives, `out` if given. Cost: two multiply-adds per pair and cell; the
+    result is written once.
     """
-    from spacetravlr.betas._kernels import splash_rows
-
     if out is None:
         out = np.empty((len(plan.genes), len(rows)))
-    read_only = [
-        *(values, rows, inputs.received, inputs.received_tfl, inputs.expression),
-        *(plan.tf, plan.gate, plan.ends, plan.betas, plan.partners),
-    ]
-    # read-only views: one compiled version serves writable and read-only arrays alike
-    arguments: list[Any] = [out, *map(_read_only, read_only), float(scale), math.inf if cap is None else float(cap)]
-    splash_rows(*arguments)
+    run_splash([SplashTask(plan, values, rows, out)], inputs=inputs, scale=scale, cap=cap)
     return out
 
 
@@ -140,22 +218,33 @@ def splash(
         needed=frozenset(betas.modulator_genes),
         min_expression=min_expression,
     )
-    frame, dropped = splash_frame(betas, inputs, rows, scale=scale, cap=cap)
+    ((frame, dropped),) = splash_frames([betas], inputs, [rows], scale=scale, cap=cap)
     warn_of_dropped(dropped, f"splash of {betas.target}")
     return frame
 
 
-def splash_frame(
-    betas: Betas, inputs: SplashInputs, rows: ArrayLike | None, *, scale: float, cap: float | None
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return the derivatives of one target as `splash` does, and the pairs left out."""
+def splash_frames(
+    tables: Sequence[Betas],
+    inputs: SplashInputs,
+    rows: Sequence[ArrayLike | None],
+    *,
+    scale: float,
+    cap: float | None,
+) -> Iterator[tuple[pd.DataFrame, tuple[str, ...]]]:
+    """Yield the derivatives of each target as `splash` does, and the pairs left out; some targets are done at once."""
     import pandas as pd
 
-    plan = SplashPlan.build(betas, inputs)
-    checked = _checked_rows(rows, inputs.n_cells, betas)
-    derivatives = splash_arrays(plan, betas.values, checked, inputs=inputs, scale=scale, cap=cap)
-    columns = [PREFIX + name for name in plan.genes]
-    return pd.DataFrame(derivatives.T, index=inputs.index, columns=columns, copy=False), plan.dropped
+    for batch in splash_batches([len(betas.modulator_genes) for betas in tables], inputs.n_cells):
+        tasks = []
+        for betas, own in zip(tables[batch], rows[batch], strict=True):
+            plan, checked = SplashPlan.build(betas, inputs), _checked_rows(own, inputs.n_cells, betas)
+            tasks.append(SplashTask(plan, betas.values, checked, np.empty((len(plan.genes), inputs.n_cells))))
+        run_splash(tasks, inputs=inputs, scale=scale, cap=cap)
+        while tasks:
+            task = tasks.pop(0)
+            columns = [PREFIX + name for name in task.plan.genes]
+            # genes are rows in memory, as in the blocks of a data frame: nothing is copied
+            yield pd.DataFrame(task.out.T, index=inputs.index, columns=columns, copy=False), task.plan.dropped
 
 
 def warn_of_dropped(pairs: Sequence[str], what: str) -> None:

@@ -26,11 +26,10 @@ class SplashInputs:
     index
         Cell names, if a data frame brought them.
     ligands, tfl_ligands, genes
-        Row numbers by name in the three matrices.
-    received, received_tfl
-        ``(n_ligands, padded cells)`` received ligands.
-    expression
-        ``(n_genes, padded cells)`` expression with values up to the threshold set to 0.
+        Rows of the features by name: ligands received in either kind of pairs, and expression.
+    features
+        ``(n_blocks, n_features, BLOCK)`` a block of cells after the other, the last one filled up with zeros;
+        expression up to the threshold is 0.
     """
 
     n_cells: int
@@ -38,9 +37,7 @@ class SplashInputs:
     ligands: dict[str, int]
     tfl_ligands: dict[str, int]
     genes: dict[str, int]
-    received: NDArray[np.float64]
-    received_tfl: NDArray[np.float64]
-    expression: NDArray[np.float64]
+    features: NDArray[np.float64]
 
     @classmethod
     def prepare(
@@ -91,35 +88,36 @@ class SplashInputs:
 
         if not min_expression >= 0:
             raise ConfigError(f"splash: min_expression is {min_expression}; give a number of at least 0")
-        levels, at_gene = _feature_rows(expression, genes, needed, "expression", floor=min_expression)
-        n_cells = len(np.asarray(expression))
-        lr, at_ligand = _feature_rows(received, ligands, needed, "received")
-        if received_tfl is received and tfl_ligands is None:
-            tfl, at_tfl_ligand = lr, at_ligand
-        else:
-            names = ligands if tfl_ligands is None else tfl_ligands
-            tfl, at_tfl_ligand = _feature_rows(received_tfl, names, needed, "received_tfl")
-        for data, what in ((received, "received"), (received_tfl, "received_tfl")):
-            if data is not None and len(np.asarray(data)) != n_cells:
-                raise InputError(f"splash: expression of {n_cells} cells, but {what} of {len(np.asarray(data))}")
+        parts = [_part(expression, genes, needed, "expression"), _part(received, ligands, needed, "received")]
+        # one copy of ligands that are received alike in both kinds of pairs is read faster than two
+        same = received_tfl is received and tfl_ligands is None
+        if not same:
+            parts.append(_part(received_tfl, ligands if tfl_ligands is None else tfl_ligands, needed, "received_tfl"))
+        n_cells = len(parts[0].matrix)
+        for part, data in zip(parts[1:], (received, received_tfl), strict=False):
+            if data is not None and len(part.matrix) != n_cells:
+                raise InputError(f"splash: expression of {n_cells} cells, but {part.what} of {len(part.matrix)}")
         frames = (data for data in (expression, received, received_tfl) if isinstance(data, pd.DataFrame))
         index = next((frame.index for frame in frames), None)
-        return cls(n_cells, index, at_ligand, at_tfl_ligand, at_gene, lr, tfl, levels)
+        features, places = _lay_out(parts, n_cells, floor=float(min_expression))
+        return cls(n_cells, index, places[1], places[-1], places[0], features)
 
 
-def _feature_rows(
-    data: pd.DataFrame | ArrayLike | None,
-    names: Sequence[str] | None,
-    needed: Collection[str] | None,
-    what: str,
-    *,
-    floor: float = -np.inf,
-) -> tuple[NDArray[np.float64], dict[str, int]]:
-    """Return the columns needed as rows, padded with zero cells to whole blocks, and their places by name."""
-    from spacetravlr.betas._kernels import BLOCK, columns_to_rows
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One of the matrices, with the columns of it that are kept, by name."""
 
+    what: str
+    matrix: NDArray[Any]
+    columns: dict[str, int]
+
+
+def _part(
+    data: pd.DataFrame | ArrayLike | None, names: Sequence[str] | None, needed: Collection[str] | None, what: str
+) -> _Part:
+    """Check one matrix and its names."""
     if data is None:
-        return np.empty((0, 0)), {}
+        return _Part(what, np.empty((0, 0)), {})
     columns = getattr(data, "columns", None)
     if columns is not None:
         names = [str(name) for name in columns]
@@ -132,15 +130,23 @@ def _feature_rows(
         raise InputError(f"splash: {what} has {matrix.shape[1]} columns and {given}; give one name per column")
     if len(set(names)) < len(names):
         raise InputError(f"splash: a column of {what} is named twice; give each name once")
-    kept = [column for column, name in enumerate(names) if needed is None or name in needed]
-    padded = -(-len(matrix) // BLOCK) * BLOCK
-    rows = np.empty((len(kept), padded))
-    rows[:, len(matrix) :] = 0.0
-    places: Sequence[int] = kept
-    if matrix.dtype != np.float64 or not matrix.flags.c_contiguous:
-        matrix, places = np.ascontiguousarray(matrix[:, kept], dtype=np.float64), range(len(kept))
-    view = matrix.view()
-    # one compiled version serves writable and read-only input alike
-    view.flags.writeable = False
-    columns_to_rows(rows, view, np.array(places, dtype=np.uint32), float(floor))
-    return rows, {names[column]: row for row, column in enumerate(kept)}
+    return _Part(what, matrix, {name: column for column, name in enumerate(names) if needed is None or name in needed})
+
+
+def _lay_out(parts: Sequence[_Part], n_cells: int, *, floor: float) -> tuple[NDArray[np.float64], list[dict[str, int]]]:
+    """Return the columns kept as features, of which the floor applies to those of the first part, and their places."""
+    from spacetravlr.betas._kernels import BLOCK, columns_to_blocks
+
+    features = np.empty((-(-n_cells // BLOCK), sum(len(part.columns) for part in parts), BLOCK))
+    places, top = [], 0
+    for number, part in enumerate(parts):
+        matrix, columns = part.matrix, list(part.columns.values())
+        if matrix.dtype not in (np.float64, np.float32) or not matrix.flags.c_contiguous:
+            matrix, columns = np.ascontiguousarray(matrix[:, columns], dtype=np.float64), list(range(len(columns)))
+        view = matrix.view()
+        # one compiled version serves writable and read-only input alike
+        view.flags.writeable = False
+        columns_to_blocks(features, top, view, np.array(columns, dtype=np.uint32), -np.inf if number else floor)
+        places.append({name: top + place for place, name in enumerate(part.columns)})
+        top += len(part.columns)
+    return features, places

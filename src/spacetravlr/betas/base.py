@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import ArrayLike, NDArray
@@ -17,8 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 from spacetravlr.betas._columns import Join
 from spacetravlr.betas._files import betadata_files, where_else
 from spacetravlr.betas._rows import CellKeys, IntArray
-from spacetravlr.betas._splash import check_settings, splash_frame, warn_of_dropped
+from spacetravlr.betas._splash import check_settings, splash_frames, warn_of_dropped
 from spacetravlr.betas._splash_inputs import SplashInputs
+from spacetravlr.betas._stream import leave_in_file
 from spacetravlr.betas.table import Betas
 from spacetravlr.errors import InputError, listing, nearest
 
@@ -104,6 +106,7 @@ class Betabase(Mapping[str, Betas]):
         *,
         on_error: Literal["raise", "skip"] = "raise",
         workers: int | None = None,
+        keep: float = 2e9,
     ) -> Betabase:
         """Read the betadata files of a directory, several at a time.
 
@@ -117,6 +120,9 @@ class Betabase(Mapping[str, Betas]):
             What a damaged file does: stop everything with an error that names it, or be left out with a warning.
         workers
             Threads; None takes the number of cores, at most 8. The result does not depend on it.
+        keep
+            Bytes of coefficients by cell that are kept in memory. Tables by cell beyond that are left in their files
+            and read each time they are used, so a run of any size fits.
 
         Returns
         -------
@@ -135,7 +141,7 @@ class Betabase(Mapping[str, Betas]):
             raise InputError(f"{folder}: no betadata in it (*_betadata.feather, .parquet or .csv){where_else(folder)}")
         if genes is not None:
             files = _only(files, genes, folder)
-        outcomes = _read_all(list(files.values()), workers)
+        outcomes = _read_all(list(files.values()), workers, keep)
         failures = [outcome for outcome in outcomes if isinstance(outcome, InputError)]
         tables = [outcome for outcome in outcomes if isinstance(outcome, Betas)]
         if failures and (on_error == "raise" or not tables):
@@ -195,6 +201,8 @@ class Betabase(Mapping[str, Betas]):
     ) -> Iterator[tuple[str, pd.DataFrame]]:
         """Yield, target by target, what `Betas.splash` returns; the matrices are laid out once.
 
+        Up to 8 targets are worked on at once, as long as their tables take no more than 1 GB.
+
         Parameters are those of `spacetravlr.betas.splash`, with the rows of each target (`rows_for`). A pair that is
         left out for want of a gene is named once, in a warning at the end.
         """
@@ -208,21 +216,29 @@ class Betabase(Mapping[str, Betas]):
             min_expression=min_expression,
         )
         dropped: set[str] = set()
-        for target, table in self.items():
-            frame, left_out = splash_frame(table, inputs, rows[target], scale=scale, cap=cap)
+        each = [rows[target] for target in self]
+        frames = splash_frames(list(self.values()), inputs, each, scale=scale, cap=cap)
+        for target, (frame, left_out) in zip(self, frames, strict=True):
             dropped.update(left_out)
             yield target, frame
         warn_of_dropped(sorted(dropped), f"splash of {len(self)} targets")
 
 
-def _read_all(paths: Sequence[Path], workers: int | None) -> list[Betas | InputError]:
+def _read_all(paths: Sequence[Path], workers: int | None, keep: float) -> list[Betas | InputError]:
     labels: dict[tuple[str, ...], tuple[str, ...]] = {}
+    lock, kept = Lock(), 0
 
     def read(path: Path) -> Betas | InputError:
+        nonlocal kept
         try:
             table = Betas.read(path)
         except InputError as error:
             return error
+        if table.by == "cell":
+            with lock:
+                fits = kept + table.values.nbytes <= keep
+                kept += table.values.nbytes if fits else 0
+            table = table if fits else leave_in_file(table, path)
         # the names of all cells are kept once, not once per gene
         known = labels.setdefault(table.row_labels, table.row_labels)
         return table if known is table.row_labels else replace(table, row_labels=known)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spacetravlr.betas._columns import CELL_ID, CLUSTER_ID, INTERCEPT, PREFIX, Join, Roles, read_roles
 from spacetravlr.betas._rows import CellKeys, IntArray
+from spacetravlr.betas._stream import Streamed
 from spacetravlr.errors import InputError, listing
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class Betas:
     modulators
         ``(n_modulators,)`` names in file order, all different.
     values
-        ``(n_rows, n_modulators)`` coefficients, C order, float64 or float32.
+        ``(n_rows, n_modulators)`` coefficients, C order, float64 or float32. Large tables by cell that were read with
+        many others may be left in their files (see `Betabase.load`); they are read each time they are used.
 
     Raises
     ------
@@ -59,8 +61,9 @@ class Betas:
 
     def __post_init__(self) -> None:
         dtype = np.float32 if getattr(self.values, "dtype", None) == np.float32 else np.float64
-        values = np.asarray(self.values, dtype=dtype, order="C")
-        arrays = {"values": values, "intercept": np.asarray(self.intercept, dtype=np.float64)}
+        values: Any = self.values if self.is_streamed else np.asarray(self.values, dtype=dtype, order="C")
+        intercept = self.intercept if self.is_streamed else np.asarray(self.intercept, dtype=np.float64)
+        arrays = {"values": values, "intercept": intercept}
         tuples = {"row_labels": tuple(self.row_labels), "modulators": tuple(self.modulators)}
         for name, checked in {**arrays, **tuples}.items():
             object.__setattr__(self, name, checked)
@@ -106,8 +109,9 @@ class Betas:
         """Write the non-zero coefficients as an Arrow IPC file (feather) with LZ4 compression.
 
         The identity column ``Cluster`` or ``CellID`` comes first, then ``beta0`` and ``beta_<modulator>`` in table
-        order, float64. Non-finite values are written as 0, columns without a non-zero value not at all. The file
-        appears at once under its name or not at all; equal tables give equal bytes.
+        order, float64, or float32 for a table by cell in single precision. Non-finite values are written as 0, columns
+        without a non-zero value not at all. The file appears at once under its name or not at all; equal tables give
+        equal bytes.
 
         Parameters
         ----------
@@ -132,6 +136,11 @@ class Betas:
             return read_roles(self.modulators)
         except InputError as error:
             raise InputError(f"betas of {self.target}: {error}") from None
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the coefficients are read from their file each time they are used."""
+        return isinstance(self.values, Streamed)
 
     @property
     def tfs(self) -> tuple[str, ...]:
@@ -178,15 +187,17 @@ class Betas:
     @property
     def is_orphan(self) -> bool:
         """Whether no modulator has a finite coefficient other than 0."""
-        return not bool((np.isfinite(self.values) & (self.values != 0)).any())
+        values = np.asarray(self.values)
+        return not bool((np.isfinite(values) & (values != 0)).any())
 
     def nonzero(self) -> Betas:
         """Return the table without all-zero modulators, and with non-finite values set to 0."""
-        values = np.where(np.isfinite(self.values), self.values, 0)
+        given, intercept = np.asarray(self.values), np.asarray(self.intercept)
+        values = np.where(np.isfinite(given), given, 0)
         kept = np.flatnonzero((values != 0).any(axis=0))
         return replace(
             self,
-            intercept=np.where(np.isfinite(self.intercept), self.intercept, 0.0),
+            intercept=np.where(np.isfinite(intercept), intercept, 0.0),
             modulators=tuple(self.modulators[column] for column in kept),
             values=values[:, kept],
         )
@@ -196,7 +207,7 @@ class Betas:
         import pandas as pd
 
         return pd.DataFrame(
-            np.column_stack([self.intercept, self.values.astype(np.float64, copy=False)]),
+            np.column_stack([np.asarray(self.intercept), np.asarray(self.values, dtype=np.float64)]),
             index=pd.Index(self.row_labels, name=CELL_ID if self.by == "cell" else CLUSTER_ID, dtype=object),
             columns=[INTERCEPT, *(PREFIX + name for name in self.modulators)],
         )

@@ -77,15 +77,24 @@ class CapPlan:
     rowwise: tuple[tuple[IntArray, IntArray], ...]
 
     def select(self, change_row: IntArray, zero_row: int) -> Selection:
-        """Return the modulators whose gene has another row than that of the unchanged ones."""
+        """Return the modulators that some target has and whose gene has another row than that of the unchanged ones."""
         gene = self.terms.gene[self.bounds[:-1]]
-        chosen = np.flatnonzero(change_row[gene] != zero_row)
+        used = np.array([len(modulator.targets) > 0 for modulator in self.modulators], dtype=np.bool_)
+        for mine, _ in self.rowwise:
+            used[np.searchsorted(self.bounds, mine, side="right") - 1] = True
+        chosen = np.flatnonzero((change_row[gene] != zero_row) & used)
         sizes = (self.bounds[1:] - self.bounds[:-1])[chosen]
         index = np.concatenate([np.empty(0, dtype=np.int64), *(self.modulators[k].terms for k in chosen)])
         place = np.full(len(self.terms.kind), -1, dtype=np.int64)
         place[index] = np.arange(len(index))
         bounds = np.concatenate([[0], np.cumsum(sizes)])
         return Selection(chosen, gene[chosen], self.terms.take(index), bounds, place)
+
+    def batch(self, part: slice) -> CapPlan:
+        """Return the plan of some of the targets with coefficients per cell alone."""
+        none = np.empty(0, dtype=np.int64)
+        modulators = tuple(_Modulator(one.terms, none, none, none, none) for one in self.modulators)
+        return CapPlan(self.terms, self.bounds, modulators, self.rowwise[part])
 
     def matrices(self, data: FloatArray, selection: Selection) -> list[FloatArray]:
         """Return ``(n_targets_of_k, n_terms_of_k)`` coefficients of each selected modulator for one group."""
@@ -164,6 +173,8 @@ def capped_grouped(
         ``(n_targets, n_cells)`` to add to.
     """
     for place, (k, matrix) in enumerate(zip(selection.modulators, matrices, strict=True)):
+        if not len(matrix):
+            continue
         first, last = selection.bounds[place : place + 2]
         derivative = matrix @ values[first:last]
         np.clip(derivative, -cap, cap, out=derivative)

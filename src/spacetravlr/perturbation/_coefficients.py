@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from spacetravlr.betas import CellKeys, v1_rows
+from spacetravlr.betas import CellKeys, Streamed, v1_rows
 from spacetravlr.errors import InputError
 from spacetravlr.perturbation._features import FloatArray, IntArray
 from spacetravlr.perturbation._models import Model
 from spacetravlr.perturbation.profiles import Profile
+from spacetravlr.threads import for_each_block
 
 logger = logging.getLogger("spacetravlr")
 
@@ -98,14 +99,23 @@ class Rowwise:
     features
         ``(n_used,)`` features.
     values
-        ``(n_rows, n_used)`` coefficients.
+        ``(n_rows, n_used)`` coefficients, or where they are.
     rows
         ``(n_cells,)`` row of each sorted cell, -1 for zeros.
     """
 
     features: IntArray
-    values: NDArray[Any]
+    values: NDArray[Any] | Streamed
     rows: IntArray
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the coefficients are in a file."""
+        return isinstance(self.values, Streamed)
+
+    def loaded(self) -> Rowwise:
+        """Return the same with the coefficients in memory."""
+        return replace(self, values=self.values.read()) if isinstance(self.values, Streamed) else self
 
     def weights(self, start: int, stop: int) -> NDArray[Any]:
         """Return ``(stop - start, n_used)`` coefficients of some consecutive sorted cells."""
@@ -129,13 +139,33 @@ class Coefficients:
     trained
         ``(n_targets,)`` gene index of each target: those of `grouped`, then those of `rowwise`.
     grouped, rowwise
-        The coefficients.
+        The coefficients; of `rowwise`, those that stay in files come last.
     """
 
     order: IntArray
     trained: IntArray
     grouped: Grouped
     rowwise: tuple[Rowwise, ...]
+
+    def without_files(self) -> Coefficients:
+        """Return the coefficients that are in memory."""
+        rowwise = tuple(model for model in self.rowwise if not model.is_streamed)
+        n_targets = self.grouped.n_targets + len(rowwise)
+        return replace(self, trained=self.trained[:n_targets], rowwise=rowwise)
+
+    def batch(self, part: slice) -> Coefficients:
+        """Return some of `rowwise` alone, with the coefficients in memory."""
+        rowwise: list[Any] = list(self.rowwise[part])
+
+        def load(number: int) -> None:
+            rowwise[number] = rowwise[number].loaded()
+
+        for_each_block(load, len(rowwise))
+        none = np.empty(0, dtype=np.int64)
+        bounds = np.array([0, len(self.order)], dtype=np.int64)
+        grouped = Grouped(bounds, self.grouped.n_features, 0, none, none, np.empty((1, 0)))
+        trained = self.trained[self.grouped.n_targets :][part]
+        return Coefficients(self.order, trained, grouped, tuple(rowwise))
 
 
 def arrange(models: Sequence[Model], keys: CellKeys, n_features: int, profile: Profile) -> Coefficients:
@@ -175,6 +205,7 @@ def arrange(models: Sequence[Model], keys: CellKeys, n_features: int, profile: P
     bounds = np.searchsorted(group[order], np.arange(group.max(initial=0) + 2))
     grouped = [place for place, is_shared in enumerate(shared) if is_shared]
     rowwise = [place for place, is_shared in enumerate(shared) if not is_shared]
+    rowwise.sort(key=lambda place: models[place].table.is_streamed)
     by_cell = {k: mappings[k][order] for k in {which[place] for place in rowwise}}
     return Coefficients(
         order=order,

@@ -140,6 +140,13 @@ class ActiveFeatures:
         """Number of active features."""
         return len(self.index)
 
+    def within(self, features: IntArray) -> ActiveFeatures:
+        """Return those that are among some features."""
+        kept = np.isin(self.index, features)
+        n_tf, n_lr = len(self.tf_change), self.lr.shape[1]
+        tf, lr, tfl = np.split(kept, [n_tf, n_tf + n_lr])
+        return ActiveFeatures(self.index[kept], self.tf_change[tf], self.lr[:, lr], self.tfl[:, tfl])
+
 
 def select_active(features: Features, change_row: IntArray, zero_row: int) -> ActiveFeatures:
     """Return the features that listen to a gene that changed.

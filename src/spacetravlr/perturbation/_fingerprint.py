@@ -47,4 +47,6 @@ def fingerprint(model: PropagationModel) -> str:
         step = max(1, len(table.values) // _SAMPLED_ROWS)
         add(table.features, table.rows[::step], table.values[::step])
     add(*(mask for mask in masks if mask is not None))
+    if model.samples is not None:
+        add(model.samples)
     return digest.hexdigest()[:16]

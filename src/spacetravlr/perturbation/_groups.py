@@ -99,7 +99,8 @@ def distance_rings(effect: Effect, rings: Sequence[float] | None = None) -> Grou
     Returns
     -------
     The groups ``perturbed``, ``0-50``, ``50-100``, ..., ``>400``; those without cells are left out. A cell on an edge
-    is in the inner ring. Cells without a position are in no group.
+    is in the inner ring. Cells without a position are in no group, nor are those of pieces of tissue (samples) in
+    which no cell is perturbed: the nearest perturbed cell is looked for in the same piece only.
 
     Raises
     ------
@@ -117,14 +118,16 @@ def distance_rings(effect: Effect, rings: Sequence[float] | None = None) -> Grou
     perturbed = np.zeros(len(effect.cells), dtype=bool)
     for item in effect.interventions:
         perturbed[item.rows] = True
-    sources = effect.xy[perturbed & placed]
-    if not len(sources):
+    if not (perturbed & placed).any():
         raise InputError("there are no distance rings: no cell with a position is perturbed")
     codes = np.where(perturbed & placed, 0, -1)
-    others = np.flatnonzero(placed & ~perturbed)
-    if len(others):
-        distance = cKDTree(sources).query(effect.xy[others])[0]
-        codes[others] = 1 + np.searchsorted(edges[1:], distance, side="left")
+    samples = np.zeros(len(effect.cells), dtype=np.int64) if effect.samples is None else effect.samples
+    for sample in np.unique(samples[perturbed & placed]):
+        sources = effect.xy[perturbed & placed & (samples == sample)]
+        others = np.flatnonzero(placed & ~perturbed & (samples == sample))
+        if len(others):
+            distance = cKDTree(sources).query(effect.xy[others])[0]
+            codes[others] = 1 + np.searchsorted(edges[1:], distance, side="left")
     names = ("perturbed", *(f"{low:g}-{high:g}" for low, high in pairwise(edges)), f">{edges[-1]:g}")
     used = np.unique(codes[codes >= 0])
     place = np.full(len(names) + 1, -1, dtype=np.int64)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from spacetravlr.betas import Betas
 from spacetravlr.errors import InputError, listing
 from spacetravlr.perturbation._features import FloatArray, IntArray
+from spacetravlr.perturbation._gather import gather
 
 logger = logging.getLogger("spacetravlr")
 
@@ -41,7 +42,7 @@ class Expression:
 
     def rows(self, genes: IntArray, order: IntArray) -> FloatArray:
         """Return ``(len(genes), len(order))`` expression of some genes in cells of a given order, float64."""
-        return np.ascontiguousarray(self.values[np.ix_(order, genes)].T, dtype=np.float64)
+        return gather(self.values, genes, order)
 
 
 def check_expression(expression: Any, genes: Sequence[str]) -> Expression:
@@ -96,12 +97,12 @@ def check_expression(expression: Any, genes: Sequence[str]) -> Expression:
     return Expression(values, names, lowest, highest)
 
 
-def check_coordinates(xy: ArrayLike, n_cells: int) -> FloatArray:
-    """Return ``(n_cells, 2)`` coordinates: the first two columns of what is given."""
+def check_coordinates(xy: ArrayLike, n_cells: int, *, flat: bool = False) -> FloatArray:
+    """Return ``(n_cells, 2)`` or ``(n_cells, 3)`` coordinates; two columns if asked for or if there are more than 3."""
     values = np.asarray(xy, dtype=np.float64)
     if values.ndim != 2 or values.shape[0] != n_cells or values.shape[1] < 2:
-        raise InputError(f"coordinates must have shape ({n_cells}, 2), not {values.shape}")
-    return values[:, :2]
+        raise InputError(f"coordinates must have shape ({n_cells}, 2) or ({n_cells}, 3), not {values.shape}")
+    return values if values.shape[1] == 3 and not flat else values[:, :2]
 
 
 def check_labels(cluster_labels: Any, n_cells: int) -> tuple[NDArray[Any], ...]:
@@ -113,6 +114,28 @@ def check_labels(cluster_labels: Any, n_cells: int) -> tuple[NDArray[Any], ...]:
         if key.shape != (n_cells,):
             raise InputError(f"cluster labels must have shape ({n_cells},), not {key.shape}")
     return keys
+
+
+def check_samples(samples: ArrayLike | None, n_cells: int) -> IntArray | None:
+    """Return the number of the piece of tissue that each cell is in; None for one piece.
+
+    Raises
+    ------
+    InputError
+        If there is not one whole number or text for each cell.
+    """
+    if samples is None:
+        return None
+    given = np.asarray(samples)
+    if given.shape != (n_cells,):
+        raise InputError(f"samples must have shape ({n_cells},), not {given.shape}")
+    if given.dtype.kind not in "biuU":
+        # an object column of a table: texts or whole numbers, and what is missing is neither
+        odd = next((value for value in given.tolist() if not isinstance(value, str | int | np.integer)), None)
+        if given.dtype.kind != "O" or odd is not None or None in given.tolist():
+            raise InputError(f"samples must be texts or whole numbers, none missing, not {given.dtype} ({odd!r})")
+        given = given.astype(np.str_)
+    return np.unique(given, return_inverse=True)[1].astype(np.int64)
 
 
 def check_names(cell_names: Sequence[str] | None, n_cells: int) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spacetravlr.betas import Betas
+from spacetravlr.betas import Betas, Streamed
 from spacetravlr.errors import InputError, listing
 from spacetravlr.perturbation._features import Features, IntArray
 from spacetravlr.perturbation.profiles import Profile
@@ -31,14 +31,14 @@ class Model:
     features
         ``(n_used,)`` position in `Features` of each used column.
     values
-        ``(n_rows, n_used)`` coefficients.
+        ``(n_rows, n_used)`` coefficients, or where they are.
     table
         Where row labels and the kind of rows come from.
     """
 
     gene: int
     features: IntArray
-    values: NDArray[Any]
+    values: NDArray[Any] | Streamed
     table: Betas
 
 
@@ -125,13 +125,16 @@ def number_models(
 def _draft(table: Betas, numbers: IntArray, gene: int, profile: Profile) -> Model:
     if not table.row_labels:
         raise InputError(f"the coefficients of {table.target} have no rows")
-    if not np.isfinite(table.values).all():
+    # what stays in its file was checked when it was read, and is each time
+    if not table.is_streamed and not np.isfinite(table.values).all():
         raise InputError(f"the coefficients of {table.target} are not all finite")
     used = numbers >= 0
     if table.by == "cluster":
         used &= (table.values != 0).any(axis=0)
     # per-cell tables are large: they are copied only if columns go, and keep their own precision
-    values: NDArray[Any] = table.values if used.all() else table.values[:, used]
+    values: Any = table.values
+    if not used.all():
+        values = values.take_columns(np.flatnonzero(used)) if isinstance(values, Streamed) else values[:, used]
     if profile.dtype == "float32":
         values = values.astype(np.float32, copy=False)
     if table.by == "cluster":

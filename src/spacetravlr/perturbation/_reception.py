@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacetravlr.perturbation._features import FloatArray, IntArray
+from spacetravlr.perturbation._gather import turn_into, turned
 
 Receive = Callable[[FloatArray], FloatArray]
 """From ligands expressed ``(n_cells, k)`` to ligands received, same shape; linear."""
@@ -116,7 +117,7 @@ def _spread(channels: Sequence[Channel], expressed: FloatArray, rows: IntArray) 
         mine = np.flatnonzero(np.isin(rows, channel.rows))
         for start in range(0, len(mine), _COLUMNS):
             part = mine[start : start + _COLUMNS]
-            out[part] = channel.receive(np.ascontiguousarray(expressed[part].T)).T
+            turn_into(out, part, channel.receive(turned(expressed[part])))
     return out
 
 

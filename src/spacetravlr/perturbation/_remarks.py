@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spacetravlr.errors import listing
 from spacetravlr.perturbation._convergence import growth
 from spacetravlr.perturbation._engine import Engine, Outcome
 from spacetravlr.perturbation._inputs import Expression
 from spacetravlr.perturbation._listeners import why_unheard
+from spacetravlr.perturbation.scopes import Cells, is_region
 from spacetravlr.perturbation.targets import Intervention
 
 logger = logging.getLogger("spacetravlr")
@@ -61,6 +63,31 @@ def remarks(
     if not notes:
         notes += _silent_receptors(engine, interventions, outcome)
     return (*notes, *_runaway(engine.expression, interventions, outcome), *_growing(outcome))
+
+
+def region_remarks(
+    scopes: Iterable[Cells], interventions: Sequence[Intervention], samples: NDArray[np.int64] | None
+) -> tuple[str, ...]:
+    """Return a remark if a region lies on several pieces of tissue: who drew it on one may not think of the others.
+
+    Parameters
+    ----------
+    scopes
+        What the scopes were given as.
+    interventions
+        What came of them.
+    samples
+        ``(n_cells,)`` piece of tissue of each cell; None for one piece.
+    """
+    if samples is None or not any(map(is_region, scopes)):
+        return ()
+    touched = np.unique(np.concatenate([samples[item.rows] for item in interventions]))
+    if len(touched) < 2:
+        return ()
+    return (
+        f"the region holds cells of {len(touched)} pieces of tissue, whose coordinates overlap; all of them are "
+        "perturbed. To keep to one, also give the target a scope, such as {'sample': 'left'}",
+    )
 
 
 def dose_remarks(expression: Expression, interventions: Sequence[Intervention]) -> tuple[str, ...]:

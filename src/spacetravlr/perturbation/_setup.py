@@ -43,6 +43,7 @@ def build_parts(
     *,
     radii: float | Mapping[str, float],
     default_radius: float | None,
+    samples: IntArray | None,
     masks: Masks | None,
     profile: Profile,
     settings: Settings,
@@ -55,6 +56,8 @@ def build_parts(
         Checked baseline, coefficients, keys by which cells find their rows, and coordinates.
     radii, default_radius
         As given to the model.
+    samples
+        ``(n_cells,)`` piece of tissue of each cell; None for one piece.
     masks
         Where the expression of a gene counts, by gene index; None for everywhere.
     profile, settings
@@ -68,7 +71,8 @@ def build_parts(
     models, features = number_models(tables, expression.genes, profile)
     chosen = ligand_radii([expression.genes[gene] for gene in features.ligands], radii, default_radius)
     coefficients = arrange(models, keys, features.size, profile)
-    signals = build_signals(xy[coefficients.order], chosen.values(), settings)
+    order = coefficients.order
+    signals = build_signals(xy[order], chosen.values(), settings, samples=None if samples is None else samples[order])
     tissue = build_tissue(
         *(expression, features, coefficients.order),
         fields=signals,
@@ -94,23 +98,29 @@ def build_parts(
     return Parts(engine, signals, chosen)
 
 
-def build_signals(xy: FloatArray, radii: Iterable[float], settings: Settings) -> dict[float, SignalField]:
+def build_signals(
+    xy: FloatArray, radii: Iterable[float], settings: Settings, *, samples: IntArray | None = None
+) -> dict[float, SignalField]:
     """Return one signal operator per distinct radius.
 
     Parameters
     ----------
     xy
-        ``(n_cells, 2)`` coordinates.
+        ``(n_cells, 2)`` or ``(n_cells, 3)`` coordinates.
     radii
         The radii that occur.
     settings
         Kernel, cut-off, tolerance or grid, and scale.
+    samples
+        ``(n_cells,)`` piece of tissue of each cell: those of different pieces exchange nothing.
 
     Returns
     -------
     The operators by radius.
     """
-    options = FieldOptions(kernel=settings.kernel, cutoff=settings.cutoff, tol=settings.tol, scale=settings.scale)
+    options = FieldOptions(
+        kernel=settings.kernel, cutoff=settings.cutoff, tol=settings.tol, scale=settings.scale, samples=samples
+    )
     if settings.grid_factor is not None:
         options = {**options, "method": "grid", "grid_factor": settings.grid_factor}
     return {radius: SignalField(xy, radius, **options) for radius in sorted(set(radii))}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from spacetravlr.threads import for_each_block
 # blocks of about this size stay in the processor's cache, which is faster than the larger ones memory would allow
 _CACHE_BYTES = 4 << 20
 _MIN_BLOCK = 64
+# tables from files that are worked on together may take this many times the memory of a block
+_TABLE_SHARE = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +121,8 @@ def propagate_step(rules: StepRules, data: StepInput) -> FloatArray:
 
     With the features ``F`` of the cells of group ``c`` and its coefficients ``B_c``, the change is ``F @ B_c``; with a
     cap, the sum over modulator genes ``k`` of ``clip(E_k @ B_c,k) * a_k``; with coefficients per cell, a sum of
-    products in each cell. Cost: cells x coefficients; memory: one block of cells per thread. The blocks do not depend
-    on the number of threads, so neither do the results.
+    products in each cell. Cost: cells x coefficients; memory: one block of cells per thread, and a few tables at a
+    time of those that are in files. The blocks do not depend on the number of threads, so neither do the results.
 
     Parameters
     ----------
@@ -137,11 +139,39 @@ def propagate_step(rules: StepRules, data: StepInput) -> FloatArray:
     active = select_active(rules.features, data.change_row, data.n_changed)
     if not active.size:
         return out
+    coefficients = rules.coefficients.without_files()
+    if len(coefficients.trained):
+        _fill(replace(rules, coefficients=coefficients), data, active, out[: len(coefficients.trained)])
+    for part in _batches(rules):
+        batch = rules.coefficients.batch(part)
+        own = active.within(np.concatenate([model.features for model in batch.rowwise]))
+        if own.size:
+            cap = None if rules.cap is None else (rules.cap[0], rules.cap[1].batch(part))
+            first = rules.coefficients.grouped.n_targets + part.start
+            _fill(replace(rules, coefficients=batch, cap=cap), data, own, out[first : first + len(batch.rowwise)])
+    return out
+
+
+def _batches(rules: StepRules) -> Iterator[slice]:
+    """Cut the targets whose coefficients are in files into parts that fit into memory together."""
+    models = rules.coefficients.rowwise
+    start = sum(not model.is_streamed for model in models)
+    total = 0
+    for place in range(start, len(models)):
+        size = models[place].values.nbytes
+        if place > start and total + size > _TABLE_SHARE * rules.memory:
+            yield slice(start, place)
+            start, total = place, 0
+        total += size
+    if start < len(models):
+        yield slice(start, len(models))
+
+
+def _fill(rules: StepRules, data: StepInput, active: ActiveFeatures, out: FloatArray) -> None:
     grouped = rules.coefficients.grouped
     prepare, n_values = _fused(rules, data, active) if rules.cap is None else _capped(rules, data, *rules.cap)
     for group in range(grouped.n_groups):
         _fill_blocks(prepare(group, out), _blocks(grouped.bounds[group : group + 2], rules, data, n_values))
-    return out
 
 
 Fill = Callable[[int, int], None]
@@ -195,7 +225,7 @@ def _capped(rules: StepRules, data: StepInput, cap: float, plan: CapPlan) -> tup
             total = np.zeros((grouped.n_targets, block.n_cells))
             capped_grouped(plan, selection, matrices, values, change, cap=cap, out=total)
             out[: grouped.n_targets, start:stop] = total
-            for row, (model, terms) in enumerate(zip(rowwise, plan.rowwise, strict=True), start=grouped.n_targets):
+            for row, (model, terms) in enumerate(zip(rowwise, plan.rowwise, strict=False), start=grouped.n_targets):
                 weights = model.weights(start, stop)
                 out[row, start:stop] = capped_rowwise(terms, selection, weights, values, change, cap=cap)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spacetravlr.config import N_PROPAGATION
 from spacetravlr.errors import ConfigError
 from spacetravlr.perturbation._engine import Engine, SimulationCancelledError
 from spacetravlr.perturbation._groups import Groups, label_groups
@@ -52,7 +53,7 @@ def negative_control(
     n_random: int = 99,
     seed: int = 42,
     cells: Cells = None,
-    n_propagation: int = 4,
+    n_propagation: int = N_PROPAGATION,
     by: str | NDArray[Any] = "cell_type",
     n_jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -60,8 +61,9 @@ def negative_control(
 ) -> pd.DataFrame:
     """Compare an effect with what the same simulation gives where it should mean nothing.
 
-    There are two controls. ``shuffled``: the cells of each cell type exchange their positions at random, so that
-    who is whose neighbour means nothing while types stay where they are; the same cells are perturbed. It asks
+    There are two controls. ``shuffled``: the cells of each cell type exchange their positions at random (within their
+    piece of tissue, if there are samples), so that who is whose neighbour means nothing while types stay where they
+    are; the same cells are perturbed. It asks
     whether the effect depends on the arrangement of single cells, and says nothing about effects inside a cell.
     ``random_targets``: other genes that some model listens to, alike in mean and 90th percentile of expression in
     the perturbed cells, are perturbed instead (doses as numbers are scaled by the ratio of means). It asks
@@ -111,7 +113,8 @@ def negative_control(
     interventions = model._resolve(fixed, None)[1]
     groups = label_groups(by, len(model.cells), model.obs, model.labels[0])
     controls = [
-        _Control("shuffled", _permutation(groups, seed, number), interventions) for number in range(int(n_shuffles))
+        _Control("shuffled", _permutation(groups, seed, number, model.samples), interventions)
+        for number in range(int(n_shuffles))
     ]
     matched = MatchedGenes(model, fixed, interventions, seed=seed, n_wanted=int(n_random))
     controls += [_Control("random_targets", None, matched.draw(number)) for number in range(matched.n_draws)]
@@ -197,13 +200,17 @@ def shuffled(engine: Engine, permutation: IntArray) -> Engine:
     return replace(engine, tissue=replace(tissue, reception=reception))
 
 
-def _permutation(groups: Groups, seed: int, number: int) -> IntArray:
-    """Return a random permutation of the cells that mixes each group only with itself."""
+def _permutation(groups: Groups, seed: int, number: int, samples: IntArray | None = None) -> IntArray:
+    """Return a random permutation of the cells that mixes each group, in each piece of tissue, only with itself."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_SHUFFLES, number)))
     permutation = np.arange(len(groups.codes))
-    for group in range(len(groups.labels)):
-        mine = np.flatnonzero(groups.codes == group)
-        permutation[mine] = rng.permutation(mine)
+    pieces = [np.arange(len(groups.codes))]
+    if samples is not None:
+        pieces = [np.flatnonzero(samples == sample) for sample in np.unique(samples)]
+    for piece in pieces:
+        for group in range(len(groups.labels)):
+            mine = piece[groups.codes[piece] == group]
+            permutation[mine] = rng.permutation(mine)
     return permutation
 
 

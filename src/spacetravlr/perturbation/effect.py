@@ -60,6 +60,8 @@ class Effect:
         ``(n_cells, 2)`` coordinates, or None.
     radius
         The radius in which distances are thought of, or None.
+    samples
+        ``(n_cells,)`` number of the piece of tissue each cell is in, or None for one piece.
     """
 
     baseline: NDArray[Any]
@@ -77,6 +79,7 @@ class Effect:
     changes: tuple[StepChange, ...] = ()
     xy: NDArray[np.float64] | None = None
     radius: float | None = None
+    samples: NDArray[np.int64] | None = None
 
     @cached_property
     def simulated(self) -> NDArray[np.float64]:
@@ -136,8 +139,8 @@ class Effect:
             Number of genes, in each group if `by` is given.
         by
             None for the whole tissue; ``"cell_type"``, another column of `obs`, or ``"cluster"`` for groups of cells;
-            ``"ring"`` for the perturbed cells and rings around them (by the distance to the nearest one); or
-            ``(n_cells,)`` labels.
+            ``"ring"`` for the perturbed cells and rings around them (by the distance to the nearest one in the same
+            piece of tissue; cells of pieces in which nothing is perturbed are in no ring); or ``(n_cells,)`` labels.
         rings
             Ascending edges of the rings in coordinate units; None for 0.25, 0.5, 1 and 2 radii. The last ring is open.
         include_targets

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spacetravlr.config import N_PROPAGATION
 from spacetravlr.errors import UsageError
 from spacetravlr.perturbation.scopes import Cells
 from spacetravlr.perturbation.targets import Target, Targets, as_targets
@@ -43,7 +44,7 @@ class Job:
 
     targets: Targets
     cells: Cells = None
-    n_propagation: int = 4
+    n_propagation: int = N_PROPAGATION
     out: Path | None = None
     beta_scale_factor: float | None = None
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike, NDArray
 
 from spacetravlr.betas import Betas, CellKeys
+from spacetravlr.config import N_PROPAGATION
 from spacetravlr.errors import ConfigError
 from spacetravlr.perturbation import _inputs as inputs
 from spacetravlr.perturbation._engine import SimulationCancelledError
-from spacetravlr.perturbation._remarks import dose_remarks, remarks
+from spacetravlr.perturbation._remarks import dose_remarks, region_remarks, remarks
 from spacetravlr.perturbation._settings import (
     MAX_PROPAGATION,
     check_settings,
@@ -48,7 +49,8 @@ class PropagationModel:
     genes
         ``(n_genes,)`` unique names.
     xy
-        ``(n_cells, 2)`` coordinates, in the unit of the radii.
+        ``(n_cells, 2)`` or ``(n_cells, 3)`` coordinates, in the unit of the radii. The profile ``"v1"`` looks at the
+        first two columns, as the compiled edition does.
     betas
         A table per target, as a Betabase, a mapping or a list. Targets that are not measured are left out.
     radii
@@ -86,6 +88,10 @@ class PropagationModel:
         Radius of ligands that a mapping of radii does not name; without it they are received by nobody.
     obs
         ``(n_cells, ...)`` table of cells, for scopes given as queries and for summaries.
+    samples
+        ``(n_cells,)`` label of the piece of tissue (slice, animal) each cell is in, texts or whole numbers: cells of
+        different pieces exchange nothing, whatever their coordinates. The n in the factor of received ligands stays
+        the number of all cells, as in training. None for one piece.
     memory
         Upper limit of the working arrays of one block of cells, bytes.
 
@@ -96,9 +102,11 @@ class PropagationModel:
     labels
         The arrays of cluster labels.
     xy
-        ``(n_cells, 2)`` coordinates.
+        ``(n_cells, 2)`` or ``(n_cells, 3)`` coordinates that count.
     ligand_radii
         Radius of each ligand that some model listens to.
+    samples
+        ``(n_cells,)`` number of the piece of tissue, or None.
     radius
         The radius in which distances are thought of: that of all ligands, else the default one, else the largest.
     signals
@@ -140,6 +148,7 @@ class PropagationModel:
         min_expression: float = 1e-9,
         default_radius: float | None = None,
         obs: pd.DataFrame | None = None,
+        samples: ArrayLike | None = None,
         memory: float = 256e6,
     ) -> None:
         self.profile = get_profile(profile)
@@ -164,12 +173,14 @@ class PropagationModel:
         self.genes = values.genes
         self.cells = inputs.check_names(cell_names, n_cells)
         self.labels = inputs.check_labels(cluster_labels, n_cells)
-        self.xy = inputs.check_coordinates(xy, n_cells)
+        self.xy = inputs.check_coordinates(xy, n_cells, flat=self.profile.name == "v1")
+        self.samples = inputs.check_samples(samples, n_cells)
         masks = None if thresholds is None else inputs.check_masks(thresholds, self.genes, cell_names, n_cells)
         parts = build_parts(
             *(values, inputs.check_tables(betas, cell_names), CellKeys(self.labels, self.cells), self.xy),
             radii=radii,
             default_radius=default_radius,
+            samples=self.samples,
             masks=masks,
             profile=self.profile,
             settings=settings,
@@ -191,7 +202,7 @@ class PropagationModel:
         self,
         targets: Targets,
         *,
-        n_propagation: int = 4,
+        n_propagation: int = N_PROPAGATION,
         cells: Cells = None,
         progress: Callable[[int, int], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
@@ -207,7 +218,8 @@ class PropagationModel:
             Number of steps, 0 to 32. With 0 only the targets change (under ``"v1"`` it means 1).
         cells
             Scope of all targets: a mask, row indices, names, ``{"cell_type": labels}``, an obs query, or a region (see
-            `resolve_cells`); None for the whole tissue. Other cells still feel what they receive.
+            `resolve_cells`); None for the whole tissue. Other cells still feel what they receive. A region means the
+            cells there in all pieces of tissue (samples); where these are several, a note says so.
         progress
             Called before the first step and after each one with the number of steps done and their total.
         cancelled
@@ -228,7 +240,10 @@ class PropagationModel:
         """
         wanted, interventions = self._resolve(targets, cells)
         n_steps = max(check_steps(n_propagation), self.profile.min_iterations)
-        doses = dose_remarks(self._engine.expression, interventions)
+        notes = (
+            *dose_remarks(self._engine.expression, interventions),
+            *region_remarks([cells, *(target.cells for target in wanted)], interventions, self.samples),
+        )
 
         def after_step(step: int) -> None:
             if progress is not None:
@@ -249,11 +264,12 @@ class PropagationModel:
             values=outcome.values,
             labels=self.labels[0],
             obs=self.obs,
-            notes=(*doses, *remarks(self._engine, interventions, outcome, self.ligand_radii)),
+            notes=(*notes, *remarks(self._engine, interventions, outcome, self.ligand_radii)),
             interventions=interventions,
             changes=outcome.steps,
             xy=self.xy,
             radius=self.radius,
+            samples=self.samples,
         )
 
     def _resolve(self, targets: Targets, cells: Cells) -> tuple[tuple[Target, ...], tuple[Intervention, ...]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from spacetravlr.config import N_PROPAGATION
 from spacetravlr.errors import ConfigError, InputError, UsageError, listing, nearest
 from spacetravlr.perturbation._plan_keys import Keys
 from spacetravlr.perturbation._read import read_text
@@ -89,10 +90,11 @@ class BatchPlan:
         genes: Sequence[str],
         *,
         cells: Sequence[str],
+        left_out: Container[str] = (),
         base: Path,
         source: str = "the batch",
         n_propagation: int | None = None,
-        default_n_propagation: int = 4,
+        default_n_propagation: int = N_PROPAGATION,
         parallelism: int | None = None,
         cells_csv: CellsCsv | None = None,
     ) -> Self:
@@ -109,6 +111,8 @@ class BatchPlan:
             keys are named in a warning.
         genes, cells
             Measured genes, and names of the cells.
+        left_out
+            Names of cells that the run does without; files of cells may name them.
         base
             Directory against which relative paths resolve.
         source
@@ -148,7 +152,7 @@ class BatchPlan:
             keys.as_whole("n_propagation", default, low=0, high=MAX_PROPAGATION),
         )
         scales = keys.per_gene("beta_scale_factor", n, lambda value: _scale(keys, value), None)
-        scopes = _scopes(keys, n, cells, cells_csv)
+        scopes = _scopes(keys, n, _Names(cells, left_out), cells_csv)
         workers = parallelism
         if workers is None and "parallelism" in keys:
             workers = keys.whole("parallelism", low=1)
@@ -206,7 +210,15 @@ def _scale(keys: Keys, value: Any) -> float | None:
     return Keys({"beta_scale_factor": value}, keys.source, keys.base).number("beta_scale_factor", zero=True)
 
 
-def _scopes(keys: Keys, n: int, cells: Sequence[str], default: CellsCsv | None) -> list[tuple[str, ...] | None]:
+@dataclass(frozen=True)
+class _Names:
+    """Names of cells, and of those that the run does without."""
+
+    cells: Sequence[str]
+    left_out: Container[str]
+
+
+def _scopes(keys: Keys, n: int, known: _Names, default: CellsCsv | None) -> list[tuple[str, ...] | None]:
     """Return the names of the cells of each gene; None for the whole tissue.
 
     Names, not rows: the model may hold its cells in another order than the caller.
@@ -216,8 +228,8 @@ def _scopes(keys: Keys, n: int, cells: Sequence[str], default: CellsCsv | None) 
         if "cells_csv" in keys or columns:
             other = "cells_csv" if "cells_csv" in keys else columns[0]
             raise keys.error(f"cells_obs_file and {other} exclude each other")
-        rows = read_cell_list(keys.path(keys.text("cells_obs_file")), cells)
-        return [tuple(cells[row] for row in rows)] * n
+        rows = read_cell_list(keys.path(keys.text("cells_obs_file")), known.cells, left_out=known.left_out)
+        return [tuple(known.cells[row] for row in rows)] * n
     if len(columns) > 1:
         raise keys.error("cells_csv_column and cells_csv_columns exclude each other")
     if "cells_csv" in keys:
@@ -240,17 +252,17 @@ def _scopes(keys: Keys, n: int, cells: Sequence[str], default: CellsCsv | None) 
         raise keys.error("cells_csv needs cells_csv_column: which of its columns lists the cells to perturb")
     else:
         return [None] * n
-    read = {name: _column(keys, path, name, cells) for name in dict.fromkeys(names)}
+    read = {name: _column(keys, path, name, known) for name in dict.fromkeys(names)}
     return [read[name] for name in (names if len(names) == n else names * n)]
 
 
-def _column(keys: Keys, path: Path, name: str, cells: Sequence[str]) -> tuple[str, ...] | None:
+def _column(keys: Keys, path: Path, name: str, known: _Names) -> tuple[str, ...] | None:
     if not name:
         return None
-    rows = read_cells_csv(path, name, cells)
+    rows = read_cells_csv(path, name, known.cells, left_out=known.left_out)
     if not len(rows):
         raise InputError(f"{keys.source}: column {name!r} of {path} names no cell; give '' for the whole tissue")
-    return tuple(cells[row] for row in rows)
+    return tuple(known.cells[row] for row in rows)
 
 
 def _with_outputs(keys: Keys, jobs: Sequence[Job], *, joint: bool) -> list[Job]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from spacetravlr.perturbation.regions import Region, is_geojson
 
 if TYPE_CHECKING:
     import pandas as pd
+
+logger = logging.getLogger("spacetravlr")
 
 Cells = Any
 """None (all cells), a boolean mask, row indices, cell names, ``{obs column: labels}``, an obs query string, a `Region`
@@ -66,7 +69,7 @@ def resolve_cells(
         return np.arange(n_cells)
     if isinstance(cells, str):
         return _query(cells, obs, n_cells)
-    if isinstance(cells, Region | Path) or is_geojson(cells):
+    if is_region(cells):
         return _region(cells, xy)
     if isinstance(cells, Mapping):
         return _labelled(cells, obs, labels, n_cells)
@@ -95,7 +98,14 @@ def resolve_cells(
     )
 
 
-def read_cells_csv(path: Path | str, column: str, cell_names: Sequence[str]) -> NDArray[np.int64]:
+def is_region(cells: Cells) -> bool:
+    """Say whether a scope is a part of the tissue."""
+    return isinstance(cells, Region | Path) or is_geojson(cells)
+
+
+def read_cells_csv(
+    path: Path | str, column: str, cell_names: Sequence[str], *, left_out: Container[str] = ()
+) -> NDArray[np.int64]:
     """Read one column of a table whose columns are lists of cell names.
 
     Everything is read as text, so names like ``007`` keep their zeros. Columns may have different lengths; blank
@@ -109,6 +119,8 @@ def read_cells_csv(path: Path | str, column: str, cell_names: Sequence[str]) -> 
         Header of the column to use.
     cell_names
         ``(n_cells,)`` names in row order.
+    left_out
+        Names of cells that this part of the sample does without: they are skipped, with a warning.
 
     Returns
     -------
@@ -117,7 +129,8 @@ def read_cells_csv(path: Path | str, column: str, cell_names: Sequence[str]) -> 
     Raises
     ------
     InputError
-        If the file cannot be read, the column is not in the header (or is there twice), or a name is unknown.
+        If the file cannot be read, the column is not in the header (or is there twice), a name is unknown, or all
+        cells are left out.
     """
     if not column.strip():
         raise InputError(f"no column was named for the cell lists in {path}: give one of its headers")
@@ -127,18 +140,14 @@ def read_cells_csv(path: Path | str, column: str, cell_names: Sequence[str]) -> 
     if len(places) != 1:
         problem = "has no column" if not places else "has more than one column"
         raise InputError(f"{path} {problem} {column!r}; its header is: {listing(header)}")
-    rows = _rows_of_names(cell_names)
-    found: set[int] = set()
-    for number, record in enumerate(records[1:], start=2):
-        name = record[places[0]].strip() if len(record) > places[0] else ""
-        if name and name not in rows:
-            raise InputError(f"{path}, column {column!r}, row {number}: {_unknown_cells([name], cell_names)}")
-        if name:
-            found.add(rows[name])
-    return np.array(sorted(found), dtype=np.int64)
+    entries = [
+        (f"row {number}", record[places[0]].strip() if len(record) > places[0] else "")
+        for number, record in enumerate(records[1:], start=2)
+    ]
+    return _listed(f"{path}, column {column!r}", [one for one in entries if one[1]], cell_names, left_out)
 
 
-def read_cell_list(path: Path | str, cell_names: Sequence[str]) -> NDArray[np.int64]:
+def read_cell_list(path: Path | str, cell_names: Sequence[str], *, left_out: Container[str] = ()) -> NDArray[np.int64]:
     """Read a file with one cell name per line; blank lines and lines that start with ``#`` are skipped.
 
     Parameters
@@ -147,6 +156,8 @@ def read_cell_list(path: Path | str, cell_names: Sequence[str]) -> NDArray[np.in
         The text file.
     cell_names
         ``(n_cells,)`` names in row order.
+    left_out
+        As for `read_cells_csv`.
 
     Returns
     -------
@@ -155,19 +166,37 @@ def read_cell_list(path: Path | str, cell_names: Sequence[str]) -> NDArray[np.in
     Raises
     ------
     InputError
-        If the file cannot be read, names no cell, or names an unknown one.
+        If the file cannot be read, names no cell, names an unknown one, or all cells are left out.
     """
+    lines = enumerate(read_text(Path(path)).splitlines(), start=1)
+    named = [(f"line {number}", line.strip()) for number, line in lines if line.strip()]
+    named = [one for one in named if not one[1].startswith("#")]
+    if not named:
+        raise InputError(f"{path} names no cell: write one cell name per line")
+    return _listed(str(path), named, cell_names, left_out)
+
+
+def _listed(
+    where: str, entries: Sequence[tuple[str, str]], cell_names: Sequence[str], left_out: Container[str]
+) -> NDArray[np.int64]:
+    """Return the rows of cells that a file lists, given as pairs (place in the file, name)."""
     rows = _rows_of_names(cell_names)
     found: set[int] = set()
-    for number, line in enumerate(read_text(Path(path)).splitlines(), start=1):
-        name = line.strip()
-        if not name or name.startswith("#"):
-            continue
-        if name not in rows:
-            raise InputError(f"{path}, line {number}: {_unknown_cells([name], cell_names)}")
-        found.add(rows[name])
-    if not found:
-        raise InputError(f"{path} names no cell: write one cell name per line")
+    elsewhere: set[str] = set()
+    for place, name in entries:
+        if name in rows:
+            found.add(rows[name])
+        elif name in left_out:
+            elsewhere.add(name)
+        else:
+            raise InputError(f"{where}, {place}: {_unknown_cells([name], cell_names)}")
+    if elsewhere and not found:
+        raise InputError(f"{where}: all {len(elsewhere)} cells that it names are in other conditions than this run")
+    if elsewhere:
+        logger.warning(
+            "%s: %d of %d cells are in other conditions than this run, and are left out",
+            *(where, len(elsewhere), len(elsewhere) + len(found)),
+        )
     return np.array(sorted(found), dtype=np.int64)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spacetravlr.atomic import make_directory
+from spacetravlr.config import N_PROPAGATION
 from spacetravlr.errors import InputError, UsageError, listing, nearest
 from spacetravlr.perturbation._pool import choose_workers, run_all
 from spacetravlr.perturbation._screen_table import ScreenTable
@@ -61,7 +62,7 @@ def screen(
     genes: Sequence[str] | None = None,
     dose: DoseLike = 0.0,
     cells: Cells = None,
-    n_propagation: int = 4,
+    n_propagation: int = N_PROPAGATION,
     n_jobs: int | None = None,
     resume: bool = True,
     progress: Progress | None = None,
