@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spacetravlr import _simulate
-from spacetravlr._simulate import Kernel, Settings
+from spacetravlr._simulate import Kernel, PositionPattern, Settings
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
 
-__all__ = ["content_hash", "knock_out_truth", "simulated_tissue", "synth_v1", "write_network"]
+__all__ = ["cell_effects", "content_hash", "knock_out_truth", "simulated_tissue", "synth_v1", "write_network"]
 
 
 def simulated_tissue(
@@ -32,15 +33,22 @@ def simulated_tissue(
     false_prior: float = 0.5,
     kernel: Kernel = "exponential",
     knock_outs: Sequence[str] | None = None,
+    position_effect: float = 0.0,
+    position_pattern: PositionPattern = "density",
+    tf_share: float = 0.41,
+    lr_share: float = 0.20,
+    tfl_share: float = 0.05,
+    nuisance: float = 0.12,
+    missing_prior: float = 0.0,
 ) -> AnnData:
     """Simulate a tissue section of which everything is known.
 
     Cells of several types lie in bands and blobs that mix, with varying density. 10 % of the genes are TFs, 20 %
     ligands, 20 % receptors, the rest targets. Every target and half of the others are regulated; the others vary on
     their own and have only false edges in the prior network. A regulated gene depends on 2 TFs, 3 ligand-receptor pairs
-    and 2 ligand-TF pairs: a share of 41, 20 and 5 % of the variance of its input within a type; the rest is a spatial
-    nuisance that all genes share, and noise. An edge is active in 80 % of the types, with a strength of its own in
-    each, and negative with a chance of 30 %.
+    and 2 ligand-TF pairs: a share of 41, 20 and 5 % of the variance of its input within a type by default; the rest is
+    a spatial nuisance that all genes share, and noise. An edge is active in 80 % of the types, with a strength of its
+    own in each, and negative with a chance of 30 %.
 
     The tissue does not follow the model that is fitted to it: TFs act by Hill curves, ligands by the occupancy of
     receptors, ligands travel by an exponential kernel, the output is a softplus, and feedback loops are brought to a
@@ -66,6 +74,20 @@ def simulated_tissue(
     knock_outs
         Genes whose true knock-out goes into the answer key; by default the two TFs, two ligands and the receptor whose
         edges have the largest effects.
+    position_effect
+        How much the strength of an edge depends on where the cell lies: 0, the same in all cells of a type, to 1, from
+        next to nothing to double. The factor is ``1 + position_effect tanh(z)``, with z of mean 0 and sd 1 inside every
+        type; which z acts is drawn for every edge.
+    position_pattern
+        What z is: the `density` of the cells of one of the types around the cell (Gaussian of half the radius), or one
+        of as many smooth random fields (`field`, correlation length 250 micrometres).
+    tf_share, lr_share, tfl_share
+        Parts of the variance of a regulated gene's input, within a type, that TFs, ligand-receptor pairs and ligand-TF
+        pairs explain. A kind with 0 has no true edges; with all three at 0 nothing regulates anything.
+    nuisance
+        Part of the variance of every gene that is a mixture of the same few smooth fields, 0 to 0.5.
+    missing_prior
+        Share of the true edges that the prior network lacks; they are in the answer key all the same.
 
     Returns
     -------
@@ -84,7 +106,9 @@ def simulated_tissue(
     ``uns["truth"]``
         the answer key: ``version``, ``seed``, ``parameters``; ``edges``, a table of the true edges with columns target,
         modulator (``TF``, ``L$R`` or ``L#TF``), kind, cell_type, effect and effect_sd, a row for each type in which
-        the edge is active; ``knock_outs``, gene -> (n_cells, n_genes) float32 true change.
+        the edge is active; ``knock_outs``, gene -> (n_cells, n_genes) float32 true change. With a position effect also
+        ``factors``, (n_cells, n_patterns) float32, and in ``edges`` the column pattern, the factor on the edge;
+        `cell_effects` puts them together.
 
     ``effect`` is what a regression of the target on the modulator's column would find inside the type if nothing else
     moved, in expression units per unit of the column, with received ligands as the fitted model defines them (Gaussian
@@ -116,6 +140,13 @@ def simulated_tissue(
         radius=float(radius),
         false_prior=float(false_prior),
         kernel=kernel,
+        position_effect=float(position_effect),
+        position_pattern=position_pattern,
+        tf_share=float(tf_share),
+        lr_share=float(lr_share),
+        tfl_share=float(tfl_share),
+        nuisance=float(nuisance),
+        missing_prior=float(missing_prior),
     )
     return _simulate.build(settings, knock_outs)
 
@@ -144,6 +175,30 @@ def knock_out_truth(adata: AnnData, gene: str) -> NDArray[np.float64]:
         If the answer key is missing or of another version, or a name does not belong to the tissue.
     """
     return _simulate.knock_out(adata, gene)
+
+
+def cell_effects(adata: AnnData, target: str) -> pd.DataFrame:
+    """Return the true effect of every edge of a target in every cell of a simulated tissue.
+
+    Parameters
+    ----------
+    adata
+        From `simulated_tissue`, with its own names of cells; a subset of its cells will do.
+    target
+        Any gene of the tissue.
+
+    Returns
+    -------
+    Cells times true modulators (``TF``, ``L$R``, ``L#TF``), expression units per unit of the modulator's column: the
+    ``effect`` of the cell's type (0 where the edge is not active) times the factor at the cell's position, if the
+    tissue has a position effect.
+
+    Raises
+    ------
+    InputError
+        If the answer key is missing, or a name does not belong to the tissue.
+    """
+    return _simulate.cell_effects(adata, target)
 
 
 def synth_v1(

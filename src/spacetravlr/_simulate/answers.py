@@ -70,7 +70,14 @@ def spread_in_types(values: Array, cells_of: Sequence[Indices]) -> Array:
 
 
 def edge_table(
-    terms: Terms, genes: Sequence[str], labels: Sequence[str], effects: Array, *, sd_columns: Array, sd_genes: Array
+    terms: Terms,
+    genes: Sequence[str],
+    labels: Sequence[str],
+    effects: Array,
+    *,
+    sd_columns: Array,
+    sd_genes: Array,
+    pattern: Indices | None = None,
 ) -> pd.DataFrame:
     """Return one row for each edge and type in which it is active, ordered by target, modulator and type.
 
@@ -84,10 +91,13 @@ def edge_table(
         (n_types, n_terms) spread of the modulator columns.
     sd_genes
         (n_types, n_genes) spread of the targets.
+    pattern
+        (n_terms, n_genes) number of the factor on every edge, where coefficients depend on the position.
 
     Returns
     -------
-    Columns target, modulator, kind, cell_type, effect, and effect_sd = effect * sd(modulator) / sd(target).
+    Columns target, modulator, kind, cell_type, effect, effect_sd = effect * sd(modulator) / sd(target), and, if given,
+    pattern.
     """
     import pandas as pd
 
@@ -95,7 +105,7 @@ def edge_table(
     effect = effects[code, term, target]
     sd_target = sd_genes[code, target]
     names = np.array(terms.names(genes), dtype=object)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "target": np.array(genes, dtype=object)[target],
             "modulator": names[term],
@@ -105,3 +115,6 @@ def edge_table(
             "effect_sd": effect * sd_columns[code, term] / np.where(sd_target > 0.0, sd_target, np.inf),
         }
     )
+    if pattern is not None:
+        table["pattern"] = pattern[term, target]
+    return table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +90,8 @@ def build(settings: Settings, knock_outs: Sequence[str] | None) -> AnnData:
         "edges": simulation.edges(),
         "knock_outs": {gene: delta.astype(np.float32) for gene, delta in zip(genes, deltas, strict=True)},
     }
+    if simulation.process.modulation is not None:
+        adata.uns["truth"]["factors"] = simulation.process.modulation.factors.astype(np.float32)
     return adata
 
 
@@ -184,12 +186,40 @@ def settings_of(adata: AnnData) -> Settings:
         raise InputError(
             f"uns['truth'] has version {version!r}, this function needs {VERSION!r}; simulate the tissue anew"
         )
-    kept: Any = {**truth["parameters"], "seed": truth["seed"]}
+    kept: dict[str, Any] = {**truth["parameters"], "seed": truth["seed"]}
+    missing = [field.name for field in fields(Settings) if field.default is MISSING and field.name not in kept]
+    if missing:
+        raise InputError(f"uns['truth']['parameters'] lacks {listing(missing)}; simulate the tissue anew")
     values: dict[str, Any] = {}
     for field in fields(Settings):
-        value = kept[field.name]
+        # files of before the option existed do not name it
+        value = kept.get(field.name, field.default)
         values[field.name] = value.item() if isinstance(value, np.generic) else value
     return Settings(**values)
+
+
+def cell_effects(adata: AnnData, target: str) -> pd.DataFrame:
+    """Return the true effect of every edge of a target in every cell; see `spacetravlr.datasets.cell_effects`."""
+    import pandas as pd
+
+    if "truth" not in adata.uns:
+        raise InputError("uns['truth'] is missing: this AnnData is not a simulated tissue; use one of datasets")
+    truth = adata.uns["truth"]
+    check_genes([target], list(adata.var_names))
+    edges = truth["edges"]
+    edges = edges[edges["target"] == target]
+    types = adata.obs["cell_type"].astype(str).to_numpy()
+    factors = None
+    if "factors" in truth:
+        table = np.asarray(truth["factors"], dtype=np.float64)
+        factors = table[_positions(adata.obs_names, cell_names(len(table)), "cell")]
+    names = sorted(set(edges["modulator"]))
+    values = np.zeros((adata.n_obs, len(names)))
+    for row in edges.itertuples():
+        here = types == row.cell_type
+        factor = 1.0 if factors is None else factors[here, row.pattern]
+        values[here, names.index(row.modulator)] = row.effect * factor
+    return pd.DataFrame(values, index=adata.obs_names.copy(), columns=names)
 
 
 def knock_out(adata: AnnData, gene: str) -> Array:

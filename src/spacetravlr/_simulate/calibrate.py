@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacetravlr._simulate.fields import Array, SmoothField, standardised
+from spacetravlr._simulate.position import Modulation
 from spacetravlr._simulate.process import Curves, Process, State
 from spacetravlr._simulate.received import NeighbourSum
 from spacetravlr._simulate.schedule import make_stages
@@ -15,10 +16,11 @@ from spacetravlr._simulate.terms import Indices
 from spacetravlr._simulate.wiring import Wiring
 from spacetravlr.errors import InputError
 
-SHARES = (0.41, 0.20, 0.05)
+Shares = tuple[float, float, float]
+SHARES: Shares = (0.41, 0.20, 0.05)
 """Share of the variance of a regulated gene's input, within a cell type, of the TF, LR and TFL terms."""
 
-_SHARED_NUISANCE = 0.12
+NUISANCE = 0.12
 _N_NUISANCE = 4
 _FEEDBACK = 0.4
 """Strength of an edge inside a feedback loop relative to the others of the same target."""
@@ -52,12 +54,32 @@ class Levels:
 
 
 def draw_inputs(
-    xy: Array, sd: Array, regulated: NDArray[np.bool_], is_ligand: NDArray[np.bool_], rng: np.random.Generator
+    xy: Array,
+    sd: Array,
+    regulated: NDArray[np.bool_],
+    is_ligand: NDArray[np.bool_],
+    rng: np.random.Generator,
+    *,
+    shares: Shares = SHARES,
+    nuisance: float = NUISANCE,
 ) -> Array:
     """Draw what the network does not explain: shared spatial nuisance, an own spatial pattern, and noise of the cell.
 
-    The nuisance is a mixture of the same few smooth fields in every gene (12 % of the variance), so that genes are
-    correlated in space without regulating each other. Unregulated genes also have a pattern of their own.
+    The nuisance is a mixture of the same few smooth fields in every gene, so that genes are correlated in space without
+    regulating each other. Unregulated genes also have a pattern of their own.
+
+    Parameters
+    ----------
+    xy
+        (n_cells, 2).
+    sd
+        (n_genes,), of the input of each gene within a type.
+    regulated, is_ligand
+        (n_genes,).
+    rng
+        Source of the randomness.
+    shares, nuisance
+        Parts of the variance: of the three kinds of terms in a regulated gene, and of the nuisance in every gene.
 
     Returns
     -------
@@ -66,9 +88,9 @@ def draw_inputs(
     n_cells, n_genes = len(xy), len(sd)
     shared = standardised(np.column_stack([SmoothField.draw(120.0, rng).at(xy) for _ in range(_N_NUISANCE)]))
     loading = rng.standard_normal((_N_NUISANCE, n_genes))
-    loading *= np.sqrt(_SHARED_NUISANCE) / np.sqrt((loading**2).sum(axis=0))
+    loading *= np.sqrt(nuisance) / np.sqrt((loading**2).sum(axis=0))
     own = np.where(regulated, 0.0, np.where(is_ligand, 0.45, 0.25))
-    left = np.where(regulated, 1.0 - sum(SHARES), 1.0) - _SHARED_NUISANCE - own
+    left = np.where(regulated, 1.0 - sum(shares), 1.0) - nuisance - own
     draws = rng.standard_normal((n_cells, n_genes)) * np.sqrt(left)
     draws += shared @ loading
     for gene in np.flatnonzero(own):
@@ -79,7 +101,15 @@ def draw_inputs(
 
 
 def calibrate(
-    wiring: Wiring, levels: Levels, *, draws: Array, codes: Indices, reach: NeighbourSum, rng: np.random.Generator
+    wiring: Wiring,
+    levels: Levels,
+    *,
+    draws: Array,
+    cells_of: tuple[Indices, ...],
+    reach: NeighbourSum,
+    rng: np.random.Generator,
+    modulation: Modulation | None = None,
+    shares: Shares = SHARES,
 ) -> tuple[Process, State]:
     """Set the constants of the process and return it with the steady state of the untouched tissue.
 
@@ -91,8 +121,9 @@ def calibrate(
     stages = make_stages(wiring.terms, regulates)
     n_genes = draws.shape[1]
     shape = Curves.draw(n_genes, rng)
-    cells_of = tuple(np.flatnonzero(codes == code) for code in range(len(levels.mean)))
-    process = Process(cells_of, wiring.terms, np.zeros_like(wiring.strength), levels.mean, draws, shape, reach, stages)
+    process = Process(
+        cells_of, wiring.terms, np.zeros_like(wiring.strength), levels.mean, draws, shape, reach, stages, modulation
+    )
     in_loop = _loop_edges(process)
     strength = np.where(in_loop, _FEEDBACK * wiring.strength, wiring.strength)
     gain = np.ones(regulates.shape)
@@ -100,7 +131,7 @@ def calibrate(
         state = process.start()
         try:
             for at_most in _ROUNDS:
-                process = _adjusted(process, state, levels, strength=strength, gain=gain, shape=shape)
+                process = _adjusted(process, state, levels, strength=strength, gain=gain, shape=shape, shares=shares)
                 process.settle([state], at_most=at_most)
         except InputError:
             gain[in_loop] *= 0.6
@@ -118,7 +149,7 @@ def _loop_edges(process: Process) -> NDArray[np.bool_]:
 
 
 def _adjusted(
-    process: Process, state: State, levels: Levels, *, strength: Array, gain: Array, shape: Curves
+    process: Process, state: State, levels: Levels, *, strength: Array, gain: Array, shape: Curves, shares: Shares
 ) -> Process:
     curves = replace(
         shape,
@@ -131,7 +162,7 @@ def _adjusted(
     spreads = [values[cells] - mean for cells, mean in zip(process.cells_of, means, strict=True)]
     sd = np.sqrt(sum((spread**2).sum(axis=0) for spread in spreads) / len(values))
     coefficients = strength / np.where(sd > 0.0, sd, 1.0)[:, None]
-    for kind, share in enumerate(SHARES):
+    for kind, share in enumerate(shares):
         rows = np.flatnonzero(terms.kind == kind)
         variance = sum(
             ((spread[:, rows] @ coefficients[code][rows]) ** 2).sum(axis=0) for code, spread in enumerate(spreads)

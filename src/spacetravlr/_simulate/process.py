@@ -10,6 +10,7 @@ with draws e (nuisance and noise) that are the same in every simulation of the t
     LR    f = E_R o(r_L),          o(r) = r / (r + D)
     TFL   f = o(r_L) H(E_T)
 
+(where coefficients depend on the position, a_ctg is multiplied by a factor m_itg, see `position`)
 where r_L is the ligand received from the neighbourhood. The equations hold for all genes of all cells together: they
 are solved to a steady state. A knock-out is the same with one gene held at 0.
 """
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacetravlr._simulate.fields import Array
+from spacetravlr._simulate.position import Modulation
 from spacetravlr._simulate.received import NeighbourSum
 from spacetravlr._simulate.schedule import Stage
 from spacetravlr._simulate.terms import Indices, Terms
@@ -104,6 +106,8 @@ class Process:
         How far ligands travel.
     stages
         The order in which genes can be computed.
+    modulation
+        Factors on the coefficients of single cells; None where they are the same in all cells of a type.
     """
 
     cells_of: tuple[Indices, ...]
@@ -114,6 +118,7 @@ class Process:
     curves: Curves
     reach: NeighbourSum
     stages: tuple[Stage, ...] = field(repr=False)
+    modulation: Modulation | None = None
 
     def features(self, state: State, terms: Indices) -> Array:
         """Return (n_cells, len(terms)) values of the terms f."""
@@ -125,7 +130,12 @@ class Process:
         total = self.draws[:, genes]
         for code, cells in enumerate(self.cells_of):
             weights = self.coefficients[code][np.ix_(terms, genes)]
-            total[cells] += self.intercepts[code, genes] + values[cells] @ weights
+            if self.modulation is None:
+                acting = values[cells] @ weights
+            else:
+                pattern = self.modulation.pattern[np.ix_(terms, genes)]
+                acting = self.modulation.combine(values[cells], cells, weights, pattern)
+            total[cells] += self.intercepts[code, genes] + acting
         return total
 
     def start(self) -> State:

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from spacetravlr._simulate import answers
-from spacetravlr._simulate.calibrate import Levels, calibrate, draw_inputs
+from spacetravlr._simulate.calibrate import NUISANCE, SHARES, Levels, Shares, calibrate, draw_inputs
 from spacetravlr._simulate.checks import require, size_rules
 from spacetravlr._simulate.fields import Array
 from spacetravlr._simulate.layout import AREA_PER_CELL, assign_types, place_cells, type_names
 from spacetravlr._simulate.panel import Panel, choose_panel, quotas
+from spacetravlr._simulate.position import Modulation, PositionPattern
 from spacetravlr._simulate.process import Process, State
 from spacetravlr._simulate.received import Kernel, gaussian_mean, ligand_reach
 from spacetravlr._simulate.schedule import arcs, downstream
 from spacetravlr._simulate.streams import Stream, generator
 from spacetravlr._simulate.terms import Indices
-from spacetravlr._simulate.wiring import Wiring, wire
+from spacetravlr._simulate.wiring import Wiring, forget, wire, without_kinds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,16 @@ class Settings:
         Share of the prior network that is false.
     kernel
         Shape of the ligands' decay.
+    position_effect
+        How much the coefficients depend on the position, 0 to 1.
+    position_pattern
+        On what.
+    tf_share, lr_share, tfl_share
+        Parts of the variance of a regulated gene's input that the three kinds of terms explain.
+    nuisance
+        Part of the variance that smooth fields shared by all genes explain.
+    missing_prior
+        Share of the true edges that the prior network lacks.
 
     Raises
     ------
@@ -58,14 +69,37 @@ class Settings:
     radius: float
     false_prior: float
     kernel: Kernel
+    position_effect: float = 0.0
+    position_pattern: PositionPattern = "density"
+    tf_share: float = SHARES[0]
+    lr_share: float = SHARES[1]
+    tfl_share: float = SHARES[2]
+    nuisance: float = NUISANCE
+    missing_prior: float = 0.0
 
     def __post_init__(self) -> None:
+        patterns = get_args(PositionPattern)
+        explained = sum(self.shares) + self.nuisance
         require(
             *size_rules(self.n_cells, self.n_genes, self.n_types, self.seed),
             (0.0 < self.radius < np.inf, "radius", self.radius, "a positive number"),
             (0.0 <= self.false_prior <= 0.9, "false_prior", self.false_prior, "between 0 and 0.9"),
             (self.kernel in get_args(Kernel), "kernel", self.kernel, " or ".join(get_args(Kernel))),
+            (0.0 <= self.position_effect <= 1.0, "position_effect", self.position_effect, "between 0 and 1"),
+            (self.position_pattern in patterns, "position_pattern", self.position_pattern, " or ".join(patterns)),
+            *((value >= 0.0, f"{name}_share", value, "0 or more") for name, value in self._named_shares()),
+            (0.0 <= self.nuisance <= 0.5, "nuisance", self.nuisance, "between 0 and 0.5"),
+            (explained <= 0.95, "the shares and nuisance together", explained, "at most 0.95"),
+            (0.0 <= self.missing_prior <= 1.0, "missing_prior", self.missing_prior, "between 0 and 1"),
         )
+
+    def _named_shares(self) -> list[tuple[str, float]]:
+        return list(zip(("tf", "lr", "tfl"), self.shares, strict=True))
+
+    @property
+    def shares(self) -> Shares:
+        """The shares in the order of the kinds."""
+        return self.tf_share, self.lr_share, self.tfl_share
 
 
 @dataclass(frozen=True)
@@ -117,14 +151,43 @@ class Simulation:
             false_prior=settings.false_prior,
             rng=generator(seed, Stream.WIRING),
         )
+        absent = [kind for kind, share in enumerate(settings.shares) if share == 0.0]
+        if absent:
+            wiring = without_kinds(wiring, absent)
+        if settings.missing_prior > 0.0:
+            wiring = forget(wiring, panel.genes, settings.missing_prior, generator(seed, Stream.MISSING))
         rng = generator(seed, Stream.EXPRESSION)
         is_ligand = np.array([role == "ligand" for role in panel.roles])
         levels = Levels.draw(is_ligand, settings.n_types, rng)
         reach = ligand_reach(xy, settings.radius, settings.kernel, density=1.0 / AREA_PER_CELL)
         # the number of BLAS threads must not show in the last bits
         with threadpool_limits(1):
-            draws = draw_inputs(xy, levels.sd, wiring.regulated, is_ligand, rng)
-            process, steady = calibrate(wiring, levels, draws=draws, codes=codes, reach=reach, rng=rng)
+            shares = settings.shares
+            draws = draw_inputs(
+                xy, levels.sd, wiring.regulated, is_ligand, rng, shares=shares, nuisance=settings.nuisance
+            )
+            cells_of = tuple(np.flatnonzero(codes == code) for code in range(settings.n_types))
+            modulation = None
+            if settings.position_effect > 0.0:
+                modulation = Modulation.draw(
+                    xy,
+                    cells_of,
+                    shape=(len(wiring.terms), len(panel.genes)),
+                    strength=settings.position_effect,
+                    kind=settings.position_pattern,
+                    radius=settings.radius,
+                    rng=generator(seed, Stream.POSITION),
+                )
+            process, steady = calibrate(
+                wiring,
+                levels,
+                draws=draws,
+                cells_of=cells_of,
+                reach=reach,
+                rng=rng,
+                modulation=modulation,
+                shares=shares,
+            )
         return cls(settings, xy, codes, panel, wiring, process, steady)
 
     @property
@@ -181,6 +244,7 @@ class Simulation:
     def edges(self) -> pd.DataFrame:
         """Return the table of true edges; see `answers.edge_table`."""
         cells_of = self.process.cells_of
+        modulation = self.process.modulation
         return answers.edge_table(
             self.wiring.terms,
             self.panel.genes,
@@ -188,6 +252,7 @@ class Simulation:
             self.effects,
             sd_columns=answers.spread_in_types(self.model_columns, cells_of),
             sd_genes=answers.spread_in_types(self.steady.expression, cells_of),
+            pattern=None if modulation is None else modulation.pattern,
         )
 
     def telling_knock_outs(self) -> list[str]:

@@ -16,6 +16,8 @@ class Stream(IntEnum):
     EXPRESSION = 3
     COUNTS = 4
     WIRING = 5
+    POSITION = 6
+    MISSING = 7
 
 
 def generator(seed: int, stream: Stream) -> np.random.Generator:

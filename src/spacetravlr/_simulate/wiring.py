@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -98,6 +99,43 @@ def wire(panel: Panel, *, n_types: int, false_prior: float, rng: np.random.Gener
         for term in terms:
             used.setdefault(term, []).append(target)
     return Wiring(regulated, *_strengths(used, len(panel.genes), n_types, rng), _prior_rows(panel, rows, rng))
+
+
+def without_kinds(wiring: Wiring, kinds: Sequence[int]) -> Wiring:
+    """Return the network without the effects of some kinds of terms; the prior network stays as it is."""
+    strength = wiring.strength.copy()
+    strength[:, np.isin(wiring.terms.kind, kinds)] = 0.0
+    return replace(wiring, strength=strength, regulated=(strength != 0.0).any(axis=(0, 1)))
+
+
+def forget(wiring: Wiring, genes: Sequence[str], share: float, rng: np.random.Generator) -> Wiring:
+    """Return the network with a share of the true edges missing from the prior network.
+
+    Parameters
+    ----------
+    wiring
+        The network.
+    genes
+        Names by index.
+    share
+        Part of the true rows that is left out, 0 to 1.
+    rng
+        Source of the randomness.
+    """
+    acting = (wiring.strength != 0.0).any(axis=0)
+    true: set[tuple[str, str, str]] = set()
+    terms = wiring.terms
+    for row, (kind, tf, ligand, receptor) in enumerate(
+        zip(terms.kind, terms.tf, terms.ligand, terms.receptor, strict=True)
+    ):
+        targets = np.flatnonzero(acting[row]).tolist()
+        if kind == 0:
+            true.update((genes[tf], genes[target], "grn") for target in targets)
+        elif len(targets):
+            true.add((genes[ligand], genes[receptor], "lr") if kind == 1 else (genes[ligand], genes[tf], "nichenet"))
+    ordered = sorted(true)
+    lost = {ordered[place] for place in rng.permutation(len(ordered))[: round(share * len(ordered))]}
+    return replace(wiring, prior=tuple(edge for edge in wiring.prior if edge[:3] not in lost))
 
 
 def _choose_regulated(panel: Panel, rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -1,0 +1,23 @@
+"""The optional dependency of this room."""
+
+from __future__ import annotations
+
+import importlib
+
+from spacetravlr.errors import MissingExtraError
+
+
+def require_torch() -> None:
+    """Refuse to go on without torch.
+
+    Raises
+    ------
+    MissingExtraError
+        With the command that installs it.
+    """
+    try:
+        importlib.import_module("torch")
+    except ImportError as error:
+        raise MissingExtraError(
+            'niche networks need torch, which is not installed: python -m pip install "spacetravlr-py[cnn]"'
+        ) from error
