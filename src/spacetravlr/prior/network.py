@@ -146,7 +146,8 @@ class PriorNetwork:
         notice = (
             f"using the small starter network for {known} ({len(table)} textbook relations of {len(_symbols(table))} "
             f"genes): enough to try things out, not for results. For a full one put {known}_network.parquet into a "
-            f"directory and name that directory in [grn].network_data_dir or {VARIABLE}"
+            f"directory (spacetravlr network build makes one, fetch downloads one) and name that "
+            f"directory in [grn].network_data_dir or {VARIABLE}"
         )
         return cls(table, known, "starter", (notice,))
 
