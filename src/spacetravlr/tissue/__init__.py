@@ -1,7 +1,8 @@
 """A checked, read-only view of one spatial sample: expression, names, coordinates, clusters."""
 
 from spacetravlr.tissue.clusters import CELL_TYPE_NAMES, Clusters
+from spacetravlr.tissue.labels import MISSING, CellGroups
 from spacetravlr.tissue.matrix import ExpressionMatrix
 from spacetravlr.tissue.tissue import Tissue
 
-__all__ = ["CELL_TYPE_NAMES", "Clusters", "ExpressionMatrix", "Tissue"]
+__all__ = ["CELL_TYPE_NAMES", "MISSING", "CellGroups", "Clusters", "ExpressionMatrix", "Tissue"]

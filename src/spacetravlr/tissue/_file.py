@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,10 @@ from spacetravlr.errors import InputError, listing, nearest
 if TYPE_CHECKING:
     import h5py
     import pandas as pd
+
+
+IMPUTED = "imputed_count"
+"""The layer that training reads unless another is named."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class SampleFile:
         """Return the stored matrix of a layer; `X` names the main one."""
         layers = self.handle.get("layers")
         names = list(layers.keys()) if layers is not None else []
-        return pick_layer(layer, names, lambda name: layers[name], self.handle.get("X"))
+        return pick_layer(layer, names, lambda name: layers[name], self.handle.get("X"), file=self.handle.filename)
 
     def obsm(self, key: str) -> Any:
         """Return one obsm entry in memory."""
@@ -38,8 +43,8 @@ class SampleFile:
         return list(self.handle["obsm"].keys()) if "obsm" in self.handle else []
 
 
-def pick_layer(layer: str, names: list[str], named: Any, main: Any) -> Any:
-    """Return a layer by name, or raise with the names that exist."""
+def pick_layer(layer: str, names: list[str], named: Any, main: Any, *, file: str | None = None) -> Any:
+    """Return a layer by name, or raise with the names that exist and, for the imputed one, with how to make it."""
     if layer in {"", "X"}:
         if main is None:
             raise InputError(f"the file has no X matrix. Layers: {listing(names)}")
@@ -48,6 +53,9 @@ def pick_layer(layer: str, names: list[str], named: Any, main: Any) -> Any:
         return named(layer)
     close = nearest(layer, [*names, "X"])
     hint = f"; did you mean {close!r}?" if close else "; choose one with [data].layer, 'X' names the main matrix."
+    if layer == IMPUTED and not close:
+        how = f"spacetravlr prepare {shlex.quote(file)} -o ready.h5ad" if file else "spacetravlr.pp.prepare(adata)"
+        hint = f"; make it: {how} (training with --prepare does both); or choose another with [data].layer."
     raise InputError(f"layer {layer!r} is not in the file{hint} Layers: {listing(names)}")
 
 
@@ -59,20 +67,11 @@ def open_sample(path: Path) -> SampleFile:
     InputError
         If it does not exist, is not HDF5, is damaged, or has no obs and var tables.
     """
-    import h5py
     from anndata.io import read_elem
 
-    if not path.exists():
-        raise InputError(f"no such file: {path}")
     if path.is_dir():
         raise InputError(f"{path} is a directory; an .h5ad file is needed")
-    try:
-        handle = h5py.File(path, "r")
-    except PermissionError as error:
-        raise InputError(f"{path} cannot be read: permission denied") from error
-    except OSError as error:
-        reason = "damaged or incomplete (truncated copy or download?)" if _has_signature(path) else "not an h5ad file"
-        raise InputError(f"{path} is {reason}") from error
+    handle = open_hdf5(path)
     if "obs" not in handle or "var" not in handle:
         raise InputError(f"{path} is HDF5 but not an h5ad: it has no obs and var tables")
     try:
@@ -86,6 +85,28 @@ def open_sample(path: Path) -> SampleFile:
     return SampleFile(handle, obs, tuple(var.index.astype(str)))
 
 
-def _has_signature(path: Path) -> bool:
+def open_hdf5(path: Path) -> h5py.File:
+    """Open any HDF5 file for reading.
+
+    Raises
+    ------
+    InputError
+        If it does not exist, is not HDF5 or is damaged.
+    """
+    import h5py
+
+    if not path.exists():
+        raise InputError(f"no such file: {path}")
+    try:
+        return h5py.File(path, "r")
+    except PermissionError as error:
+        raise InputError(f"{path} cannot be read: permission denied") from error
+    except OSError as error:
+        reason = "damaged or incomplete (truncated copy or download?)" if has_signature(path) else "not an h5ad file"
+        raise InputError(f"{path} is {reason}") from error
+
+
+def has_signature(path: Path) -> bool:
+    """Say whether a file begins as HDF5 files do."""
     with path.open("rb") as stream:
         return stream.read(8) == b"\x89HDF\r\n\x1a\n"

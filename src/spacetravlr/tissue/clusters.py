@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spacetravlr.errors import InputError, listing, nearest
+from spacetravlr.tissue.labels import Partition
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,21 +18,8 @@ CELL_TYPE_NAMES = ("cell_type", "cell_types", "celltype", "major_cell_type")
 INTEGER_COLUMN = "cell_type_int"
 
 
-@dataclass(frozen=True)
-class Clusters:
-    """The clusters of a sample; only clusters that have cells exist."""
-
-    column: str
-    """The obs column they come from."""
-    labels: tuple[str, ...]
-    """One label per cluster, in the order of the rows of a coefficient file."""
-    codes: NDArray[np.int64]
-    """(n_cells,), index into `labels`."""
-
-    @property
-    def sizes(self) -> NDArray[np.int64]:
-        """Number of cells of each cluster."""
-        return np.bincount(self.codes, minlength=len(self.labels)).astype(np.int64)
+class Clusters(Partition):
+    """The clusters of a sample; their labels are in the order of the rows of a coefficient file."""
 
 
 def choose_cluster_column(obs: pd.DataFrame, column: str | None) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +28,8 @@ class ExpressionMatrix:
     name: str
     shape: tuple[int, int]
     _stored: Any
+    _rows: NDArray[np.int64] | None = None
+    """Which rows of what is stored, ascending; None for all."""
 
     @classmethod
     def from_array(cls, matrix: object, name: str, shape: tuple[int, int]) -> ExpressionMatrix:
@@ -75,6 +77,19 @@ class ExpressionMatrix:
         _check(name, node["data"].dtype, tuple(int(v) for v in node.attrs["shape"]), shape)
         return cls(name, shape, node)
 
+    def subset(self, rows: NDArray[np.int64]) -> ExpressionMatrix:
+        """Return a view of some cells; nothing is read, and only sparse matrices in memory are copied.
+
+        Parameters
+        ----------
+        rows
+            Row numbers, ascending.
+        """
+        shape = (len(rows), self.shape[1])
+        if sparse.issparse(self._stored):
+            return replace(self, shape=shape, _stored=self._stored[rows])
+        return replace(self, shape=shape, _rows=rows if self._rows is None else self._rows[rows])
+
     def columns(self, indices: Sequence[int] | NDArray[np.integer]) -> NDArray[np.float64]:
         """Read some columns.
 
@@ -89,7 +104,8 @@ class ExpressionMatrix:
         """
         wanted = np.asarray(indices, dtype=np.int64)
         if isinstance(self._stored, np.ndarray):
-            return np.ascontiguousarray(self._stored[:, wanted], dtype=np.float64)
+            chosen = self._stored[:, wanted] if self._rows is None else self._stored[np.ix_(self._rows, wanted)]
+            return np.ascontiguousarray(chosen, dtype=np.float64)
         if sparse.issparse(self._stored):
             return np.ascontiguousarray(self._stored[:, wanted].toarray(), dtype=np.float64)
         return self._from_file(wanted)
@@ -99,32 +115,46 @@ class ExpressionMatrix:
         node = self._stored
         if hasattr(node, "dtype"):
             step = max(1, _BLOCK_BYTES // max(1, self.shape[1] * node.dtype.itemsize))
-            for start in range(0, self.shape[0], step):
-                out[start : start + step] = node[start : start + step][:, wanted]
+            for start, stop, here, own in self._blocks(node.shape[0], step):
+                out[here] = node[start:stop][own][:, wanted]
             return out
         if node.attrs["encoding-type"] == "csc_matrix":
             return self._from_csc(node, wanted, out)
         return self._from_csr(node, wanted, out)
 
+    def _blocks(self, n_stored: int, step: int) -> Iterator[tuple[int, int, slice, NDArray[np.int64] | slice]]:
+        """Yield ranges of stored rows with wanted ones in them: start, stop, where they go, and which they are."""
+        for start in range(0, n_stored, step):
+            stop = min(start + step, n_stored)
+            if self._rows is None:
+                yield start, stop, slice(start, stop), slice(None)
+                continue
+            low, high = (int(at) for at in np.searchsorted(self._rows, [start, stop]))
+            if high > low:
+                yield start, stop, slice(low, high), self._rows[low:high] - start
+
     def _from_csr(self, node: Any, wanted: NDArray[np.int64], out: NDArray[np.float64]) -> NDArray[np.float64]:
         indptr = node["indptr"][:].astype(np.int64)
-        per_row = max(1, int((indptr[-1] - indptr[0]) // max(1, self.shape[0])))
+        n_stored = len(indptr) - 1
+        per_row = max(1, int((indptr[-1] - indptr[0]) // max(1, n_stored)))
         step = max(1, _BLOCK_BYTES // (12 * per_row))
-        for start in range(0, self.shape[0], step):
-            stop = min(start + step, self.shape[0])
+        for start, stop, here, own in self._blocks(n_stored, step):
             low, high = int(indptr[start]), int(indptr[stop])
             block = sparse.csr_matrix(
                 (node["data"][low:high], node["indices"][low:high], indptr[start : stop + 1] - low),
                 shape=(stop - start, self.shape[1]),
             )
-            out[start:stop] = block[:, wanted].toarray()
+            out[here] = block[own][:, wanted].toarray()
         return out
 
     def _from_csc(self, node: Any, wanted: NDArray[np.int64], out: NDArray[np.float64]) -> NDArray[np.float64]:
         indptr = node["indptr"][:]
+        whole = np.zeros(int(node.attrs["shape"][0]))
         for position, column in enumerate(wanted):
             low, high = int(indptr[column]), int(indptr[column + 1])
-            np.add.at(out[:, position], node["indices"][low:high], node["data"][low:high])
+            whole[:] = 0.0
+            np.add.at(whole, node["indices"][low:high], node["data"][low:high])
+            out[:, position] = whole if self._rows is None else whole[self._rows]
         return out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 
 from spacetravlr.errors import InputError, listing, nearest
 from spacetravlr.tissue._file import open_sample, pick_layer
+from spacetravlr.tissue._layers import Layers, MatrixOf
 from spacetravlr.tissue.clusters import (
     cell_type_column,
     choose_cluster_column,
@@ -19,14 +20,13 @@ from spacetravlr.tissue.clusters import (
     read_clusters,
 )
 from spacetravlr.tissue.coordinates import find_coordinates
+from spacetravlr.tissue.labels import CellGroups, group_by_label
 from spacetravlr.tissue.matrix import ExpressionMatrix
 
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
-
-MatrixOf = Callable[[str], ExpressionMatrix]
 
 
 class Tissue:
@@ -48,13 +48,28 @@ class Tissue:
         The expression layer that `columns` reads by default.
     cluster_key
         obs column of the clusters; None takes `cell_type_int` if present, else `cell_type`.
+    sample_key
+        obs column that tells which piece of tissue a cell is in, where there are several; None for one.
     path
         The file behind it, if there is one.
+
+    Attributes
+    ----------
+    genes, cells, obs, xy, path
+        As given; `cells` are the cell names.
+    left_out
+        Names of the cells of the file that a `subset` does without.
+    clusters
+        The clusters.
+    row_keys
+        (n_cells,) texts by which cells find their row in a coefficient file, in order of precedence.
+    samples
+        Pieces of tissue between which no signal passes; None for one piece.
 
     Raises
     ------
     InputError
-        If there are no cells or genes, names repeat, or the layer or cluster column is missing or unusable.
+        If there are no cells or genes, names repeat, or the layer, cluster or sample column is missing or unusable.
     """
 
     def __init__(
@@ -66,6 +81,7 @@ class Tissue:
         matrix_of: MatrixOf,
         layer: str = "imputed_count",
         cluster_key: str | None = None,
+        sample_key: str | None = None,
         path: Path | None = None,
     ) -> None:
         if not len(obs) or not len(genes):
@@ -77,13 +93,23 @@ class Tissue:
         self.obs = obs
         self.xy = xy
         self.path = path
-        self.layer = "X" if layer in {"", "X"} else layer
-        self._matrix_of = matrix_of
-        self._matrices = {self.layer: matrix_of(self.layer)}
+        self.left_out: frozenset[str] = frozenset()
+        self._cluster_key = cluster_key
+        self._layers = Layers(self.genes, matrix_of, layer)
         self.clusters, self.row_keys = read_clusters(obs, choose_cluster_column(obs, cluster_key))
+        self.samples: CellGroups | None = None
+        if sample_key is not None:
+            self.samples = group_by_label(self.obs_column(sample_key), sample_key, missing="refuse")
 
     @classmethod
-    def from_anndata(cls, adata: AnnData, layer: str = "imputed_count", cluster_key: str | None = None) -> Tissue:
+    def from_anndata(
+        cls,
+        adata: AnnData,
+        layer: str = "imputed_count",
+        cluster_key: str | None = None,
+        *,
+        sample_key: str | None = None,
+    ) -> Tissue:
         """View an AnnData in memory.
 
         Parameters
@@ -94,6 +120,8 @@ class Tissue:
             Expression layer; `X` or an empty text names the main matrix.
         cluster_key
             obs column of the clusters.
+        sample_key
+            obs column of the pieces of tissue, where there are several.
 
         Raises
         ------
@@ -123,10 +151,18 @@ class Tissue:
             matrix_of=matrix_of,
             layer=layer,
             cluster_key=cluster_key,
+            sample_key=sample_key,
         )
 
     @classmethod
-    def open(cls, path: str | Path, layer: str = "imputed_count", cluster_key: str | None = None) -> Tissue:
+    def open(
+        cls,
+        path: str | Path,
+        layer: str = "imputed_count",
+        cluster_key: str | None = None,
+        *,
+        sample_key: str | None = None,
+    ) -> Tissue:
         """View an h5ad file; tables and coordinates are read now, expression when asked for.
 
         Parameters
@@ -137,6 +173,8 @@ class Tissue:
             Expression layer; `X` or an empty text names the main matrix.
         cluster_key
             obs column of the clusters.
+        sample_key
+            obs column of the pieces of tissue, where there are several.
 
         Raises
         ------
@@ -158,8 +196,69 @@ class Tissue:
             matrix_of=matrix_of,
             layer=layer,
             cluster_key=cluster_key,
+            sample_key=sample_key,
             path=where.resolve(),
         )
+
+    def subset(self, rows: NDArray[np.int64]) -> Tissue:
+        """View some of the cells as a sample of their own, as if the file held nothing else.
+
+        Parameters
+        ----------
+        rows
+            Row numbers, ascending.
+
+        Raises
+        ------
+        InputError
+            If there are none.
+        """
+        matrix = self._layers.matrix
+        part = Tissue(
+            genes=self.genes,
+            obs=self.obs.iloc[rows],
+            xy=np.ascontiguousarray(self.xy[rows]),
+            matrix_of=lambda name: matrix(name).subset(rows),
+            layer=self.layer,
+            cluster_key=self._cluster_key,
+            sample_key=None if self.samples is None else self.samples.column,
+            path=self.path,
+        )
+        part.left_out = self.left_out | (set(self.cells) - set(part.cells))
+        return part
+
+    def conditions(self, column: str) -> CellGroups:
+        """Return the cells by the values of an obs column; those without a value are a group of their own, `_na`.
+
+        Raises
+        ------
+        InputError
+            If the column does not exist, or holds the text `_na` beside missing values.
+        """
+        return group_by_label(self.obs_column(column), column, missing="group")
+
+    def only(self, column: str, label: str) -> Tissue:
+        """View the cells of one condition as a sample of their own.
+
+        Parameters
+        ----------
+        column
+            obs column.
+        label
+            One of the labels of `conditions`.
+
+        Raises
+        ------
+        InputError
+            If there is no such cell.
+        """
+        groups = self.conditions(column)
+        rows = groups.rows(label)
+        if not len(rows):
+            close = nearest(label, groups.labels)
+            hint = f"; did you mean {close!r}?" if close else "."
+            raise InputError(f"no cell has {label!r} in obs[{column!r}]{hint} Values: {listing(groups.labels)}")
+        return self if len(rows) == self.n_cells else self.subset(rows)
 
     @property
     def n_cells(self) -> int:
@@ -171,10 +270,15 @@ class Tissue:
         """Number of measured genes."""
         return len(self.genes)
 
-    @cached_property
+    @property
+    def layer(self) -> str:
+        """The layer that `columns` reads by default."""
+        return self._layers.default
+
+    @property
     def gene_index(self) -> dict[str, int]:
         """Column of every gene."""
-        return {gene: column for column, gene in enumerate(self.genes)}
+        return self._layers.gene_index
 
     @cached_property
     def cluster_cell_types(self) -> dict[str, str]:
@@ -206,22 +310,7 @@ class Tissue:
         InputError
             If a gene is not measured, or its expression is not finite somewhere.
         """
-        unknown = [gene for gene in genes if gene not in self.gene_index]
-        if unknown:
-            close = nearest(unknown[0], self.genes)
-            raise InputError(f"not measured: {listing(unknown, 5)}" + (f"; did you mean {close!r}?" if close else ""))
-        name = self.layer if layer is None else layer
-        if name not in self._matrices:
-            self._matrices[name] = self._matrix_of(name)
-        values = self._matrices[name].columns([self.gene_index[gene] for gene in genes])
-        finite = np.atleast_1d(np.isfinite(values).all(axis=0))
-        if not finite.all():
-            bad = [gene for gene, good in zip(genes, finite.tolist(), strict=True) if not good]
-            raise InputError(
-                f"layer {name!r} holds NaN or infinite values in {len(bad)} gene(s): {listing(bad, 5)}; "
-                "impute or remove them"
-            )
-        return values
+        return self._layers.columns(genes, layer)
 
     @cached_property
     def fingerprint_genes(self) -> tuple[str, ...]:
@@ -230,7 +319,7 @@ class Tissue:
         return tuple(self.genes[index] for index in at)
 
     def fingerprint(self, values: NDArray[np.float64]) -> str:
-        """Return a SHA-256 of positions, clusters and the expression of `fingerprint_genes`.
+        """Return a SHA-256 of positions, clusters, pieces of tissue and the expression of `fingerprint_genes`.
 
         Parameters
         ----------
@@ -239,6 +328,8 @@ class Tissue:
         """
         total = sha256(np.ascontiguousarray(self.xy).tobytes())
         total.update("\0".join(self.clusters.labels).encode() + self.clusters.codes.tobytes())
+        if self.samples is not None:
+            total.update(b"samples" + self.samples.codes.tobytes())
         total.update(np.ascontiguousarray(values, dtype=np.float64).tobytes())
         return total.hexdigest()
 

@@ -1,0 +1,85 @@
+"""`spacetravlr prepare`, `peek`, `init` and `doctor`: from a raw file to a training that can begin."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from spacetravlr.cli._errors import Guard
+from spacetravlr.cli._prepare_flags import PREPARE_FLAGS, with_raw
+
+_Length = Annotated[
+    float | None, typer.Option(metavar="NUMBER", help="Micrometres per unit of the coordinates, if you know it.")
+]
+
+
+def _prepare(ctx: typer.Context, raw: str, **given: Any) -> None:  # noqa: ARG001 - commands with a table of flags get it
+    """Make a raw sample ready: quality filters, normalisation, genes, clusters, imputation, micrometres.
+
+    RAW is an .h5ad file, a 10x .h5 file, a 10x folder (matrix.mtx), an output folder of Visium, Visium HD or Xenium,
+    or a SpatialData .zarr. Preparing what is prepared already changes nothing.
+    """
+
+    def action(_: Guard) -> int:
+        from spacetravlr.cli._prepare import run_prepare
+
+        return run_prepare(raw, given)
+
+    raise typer.Exit(Guard().run(action))
+
+
+def _peek(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="An .h5ad file.")],
+    radius: Annotated[
+        float, typer.Option(metavar="NUMBER", help="Radius to count cells in, units of the coordinates.")
+    ] = 200.0,
+    network_data_dir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Directory with {mouse,human}_network.parquet.")
+    ] = None,
+    um_per_unit: _Length = None,
+) -> None:
+    """Show what a file holds, without loading it: shape, layers, columns, units, network, and what to do next."""
+
+    def action(_: Guard) -> int:
+        from spacetravlr.cli._peek import peek
+
+        return peek(file, radius=radius, network_data_dir=network_data_dir, um_per_unit=um_per_unit)
+
+    raise typer.Exit(Guard().run(action))
+
+
+def _init(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The .h5ad file to train on.")],
+) -> None:
+    """Write a commented configuration for a file to standard output: spacetravlr init FILE > spaceship_config.toml."""
+
+    def action(_: Guard) -> int:
+        from spacetravlr.cli._init import write_config
+
+        return write_config(file)
+
+    raise typer.Exit(Guard().run(action))
+
+
+def _doctor(
+    file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="Also look at this .h5ad file.")] = None,
+    um_per_unit: _Length = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,  # noqa: FBT002
+) -> None:
+    """Check the installation and the machine, with a fix for each problem; exit status 1 if there is one."""
+
+    def action(_: Guard) -> int:
+        from spacetravlr.cli._doctor import run_doctor
+
+        return run_doctor(file, as_json=as_json, um_per_unit=um_per_unit)
+
+    raise typer.Exit(Guard().run(action))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to a program."""
+    app.command("prepare")(with_raw(_prepare, PREPARE_FLAGS))
+    app.command("peek")(_peek)
+    app.command("init")(_init)
+    app.command("doctor")(_doctor)

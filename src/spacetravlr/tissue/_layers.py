@@ -1,0 +1,77 @@
+"""The expression layers of a sample, read by gene name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spacetravlr.errors import InputError, listing, nearest
+from spacetravlr.tissue.matrix import ExpressionMatrix
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MatrixOf = Callable[[str], ExpressionMatrix]
+
+
+class Layers:
+    """The layers of a sample; each is looked up once, when it is first asked for.
+
+    Parameters
+    ----------
+    genes
+        Names of the columns.
+    matrix_of
+        Returns a layer by name.
+    default
+        The layer that is read unless another is named; looked up at once.
+
+    Raises
+    ------
+    InputError
+        If the default layer is missing or unusable.
+    """
+
+    def __init__(self, genes: tuple[str, ...], matrix_of: MatrixOf, default: str) -> None:
+        self.genes = genes
+        self.default = "X" if default in {"", "X"} else default
+        self._matrix_of = matrix_of
+        self._found: dict[str, ExpressionMatrix] = {}
+        self.matrix(self.default)
+
+    def matrix(self, name: str) -> ExpressionMatrix:
+        """Return a layer.
+
+        Raises
+        ------
+        InputError
+            If it is missing or unusable.
+        """
+        if name not in self._found:
+            self._found[name] = self._matrix_of(name)
+        return self._found[name]
+
+    @cached_property
+    def gene_index(self) -> dict[str, int]:
+        """Column of every gene."""
+        return {gene: column for column, gene in enumerate(self.genes)}
+
+    def columns(self, genes: Sequence[str], layer: str | None = None) -> NDArray[np.float64]:
+        """Read the expression of some genes; as `Tissue.columns`."""
+        unknown = [gene for gene in genes if gene not in self.gene_index]
+        if unknown:
+            close = nearest(unknown[0], self.genes)
+            raise InputError(f"not measured: {listing(unknown, 5)}" + (f"; did you mean {close!r}?" if close else ""))
+        name = self.default if layer is None else layer
+        values = self.matrix(name).columns([self.gene_index[gene] for gene in genes])
+        finite = np.atleast_1d(np.isfinite(values).all(axis=0))
+        if not finite.all():
+            bad = [gene for gene, good in zip(genes, finite.tolist(), strict=True) if not good]
+            raise InputError(
+                f"layer {name!r} holds NaN or infinite values in {len(bad)} gene(s): {listing(bad, 5)}; "
+                "impute or remove them"
+            )
+        return values
