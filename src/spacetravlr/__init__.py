@@ -6,13 +6,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spacetravlr import datasets, tl
+    from spacetravlr import datasets, pp, tl
     from spacetravlr.betas import Betabase, Betas
     from spacetravlr.config import RunConfig
     from spacetravlr.perturbation import Effect, PropagationModel
     from spacetravlr.prior import PriorNetwork
     from spacetravlr.regression import SparseGroupLasso, SparseGroupLassoCV
-    from spacetravlr.run import Run
+    from spacetravlr.run import ConditionRuns, Run
     from spacetravlr.signaling import SignalField
     from spacetravlr.tissue import Tissue
 
@@ -21,6 +21,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "Betabase",
     "Betas",
+    "ConditionRuns",
     "Effect",
     "PriorNetwork",
     "PropagationModel",
@@ -32,12 +33,14 @@ __all__ = [
     "Tissue",
     "__version__",
     "datasets",
+    "pp",
     "tl",
 ]
 
 _HOME = {
     "Betabase": "betas",
     "Betas": "betas",
+    "ConditionRuns": "run",
     "Effect": "perturbation",
     "PriorNetwork": "prior",
     "PropagationModel": "perturbation",
@@ -48,7 +51,7 @@ _HOME = {
     "SparseGroupLassoCV": "regression",
     "Tissue": "tissue",
 }
-_DOORS = ("datasets", "tl")
+_DOORS = ("datasets", "pp", "tl")
 
 
 def __getattr__(name: str) -> Any:

@@ -112,7 +112,12 @@ def write_text(path: Path, content: str, *, durable: bool = False) -> None:
 
 
 def create_text(path: Path, content: str) -> bool:
-    """Create a whole UTF-8 file unless the name is taken; of several processes exactly one succeeds.
+    """Create a whole UTF-8 file unless the name is taken; as `create_bytes`."""
+    return create_bytes(path, content.encode())
+
+
+def create_bytes(path: Path, content: bytes) -> bool:
+    """Create a whole file unless the name is taken; of several processes exactly one succeeds.
 
     Parameters
     ----------
@@ -132,7 +137,7 @@ def create_text(path: Path, content: str) -> bool:
     """
     temporary = temporary_name(path.parent)
     try:
-        temporary.write_text(content, encoding="utf-8")
+        temporary.write_bytes(content)
         _flush(temporary)
         try:
             # unlike a rename, a link never replaces, and the name appears together with its content
@@ -140,7 +145,7 @@ def create_text(path: Path, content: str) -> bool:
         except FileExistsError:
             return False
         except OSError:
-            return create_exclusively(path, content.encode())
+            return create_exclusively(path, content)
     except RunDirectoryError:
         raise
     except OSError as error:

@@ -28,6 +28,20 @@ class StageFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class ConditionStarted:
+    """The next part of a condition split begins: a run of its own, whose events follow."""
+
+    label: str
+    """Value of the condition column."""
+    out: str
+    """Run directory of this part."""
+    number: int
+    """Of this part, from 1."""
+    n_parts: int
+    n_cells: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted:
     """Set-up is complete and genes are about to be trained."""
 
@@ -117,6 +131,7 @@ class RunFinished:
 Event = (
     Notice
     | StageFinished
+    | ConditionStarted
     | RunStarted
     | GeneClaimed
     | ClusterFitted

@@ -10,15 +10,17 @@ from spacetravlr.training import train as train_with
 
 if TYPE_CHECKING:
     from spacetravlr.perturbation.transition import transition_field
-    from spacetravlr.run import Run
+
+    train = train_with
+else:
+
+    @wraps(train_with)
+    def train(*arguments, **settings):
+        """Train where `[cluster].scheduler` says: on threads, or on worker processes."""
+        return train_with(*arguments, **{"executor": ClusterExecutor(), **settings})
+
 
 __all__ = ["train", "transition_field"]
-
-
-@wraps(train_with)
-def train(*arguments: Any, **settings: Any) -> Run:
-    """Train where `[cluster].scheduler` says: on threads, or on worker processes."""
-    return train_with(*arguments, **{"executor": ClusterExecutor(), **settings})
 
 
 def __getattr__(name: str) -> Any:

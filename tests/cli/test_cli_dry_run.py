@@ -19,15 +19,16 @@ def test_the_table(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     told = capsys.readouterr()
     assert told.err == ""
     lines = told.out.splitlines()
-    assert all(line.startswith(("note: ", "warning: ")) for line in lines[:-5])
+    assert all(line.startswith(("note: ", "warning: ")) for line in lines[:-6])
     patterns = [
         r"targets     40(, \d+ of them without a modulator)?; 150 cells in 2 clusters",
         r"modulators  \d+ / \d+ / \d+ per target \(min / median / max\), \d+ distinct",
         r"memory      \d+ MB: program 330 MB(, .*)?",
         r"disk        at most \d+ kB",
+        r"device      (cpu|cuda|mps)( \(.+\))?",
         r"time        \S+ with 1 worker on this machine when idle: .*start and set-up \S+.*",
     ]
-    for pattern, line in zip(patterns, lines[-5:], strict=True):
+    for pattern, line in zip(patterns, lines[-6:], strict=True):
         assert re.fullmatch(pattern, line), line
     assert list(tmp_path.iterdir()) == []
 
@@ -67,11 +68,13 @@ def test_small_parts_are_summed_up():
         memory={"program": 330e6, "expression": 1e6, "designs": 700e6, "set-up": 0.0},
         disk=5e3,
         times={"start": 2.0, "fits": 100.0},
+        device="cuda (NVIDIA H200)",
     )
     assert table(found) == [
         "targets     3, 1 of them without a modulator; 10 cells in 1 cluster",
         "modulators  0 / 2 / 5 per target (min / median / max), 6 distinct",
         "memory      1.03 GB: designs 700 MB, program 330 MB, other 1 MB",
         "disk        at most 5 kB",
+        "device      cuda (NVIDIA H200)",
         "time        1m42s with 2 workers on this machine when idle: fits 1m40s, other 2.0s",
     ]

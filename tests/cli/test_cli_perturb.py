@@ -33,7 +33,7 @@ def test_a_knock_out(cli, trained, gene: str, tmp_path: Path):
     out = tmp_path / "new" / "ko.feather"
     done = cli("spacetravlr-perturb", "--run-toml", trained.toml, "--gene", gene, "--out", out)
     assert (done.code, done.out) == (0, "")
-    assert done.err == f"Wrote {out} (150 cells × 40 genes, n_propagation=4)\n"
+    assert done.err == f"Wrote {out} (150 cells × 40 genes, n_propagation=2)\n"
     table = feather.read_table(out)
     expected = Run.open(trained.directory).perturb({gene: 0.0})
     assert table.column_names == ["CellID", *expected.genes]

@@ -22,6 +22,7 @@ def refused(capsys, trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Run, "betabase", property(loaded))
     monkeypatch.chdir(tmp_path)
     Path("cells.csv").write_text("left,none\ncell1,\n")
+    Path("strange.csv").write_text("left\nnobody\n")
     Path("line.csv").write_text("x,y\n0,0\n1,1\n")
     Path("far.csv").write_text("x,y\n9000,9000\n9001,9000\n9000,9001\n")
     Path("genes.txt").write_text("# none\n\n")
@@ -80,6 +81,19 @@ SINGLE = ("--run-toml", "{run}", "--gene", "Tcf3", "--out", "ko.feather")
         (["--cells-csv-column", "left"], 2, "give --cells-csv FILE too"),
         (["--cells-csv", "cells.csv", "--cells-csv-column", "none"], 1, "no cell is meant by column 'none'"),
         (["--cells-csv", "cells.csv", "--cells-csv-column", ""], 2, "--cells-csv needs"),
+        (["--cells-csv", "gone.csv", "--cells-csv-column", "left"], 1, "cannot read gone.csv"),
+        (["--cells-csv", "cells.csv", "--cells-csv-column", "lft"], 1, "has no column 'lft'; its header is: left"),
+        (["--cells-csv", "strange.csv", "--cells-csv-column", "left"], 1, "row 2: no cell is called 'nobody'"),
+        (["--h5ad", "gone.h5ad"], 1, "no such file: gone.h5ad"),
+        (["--beta-scale-factor", "much"], 2, "--beta-scale-factor"),
+        (["--beta-scale-factor", "nan"], 1, "[perturbation].beta_scale_factor"),
+        (["--top", "few"], 2, "--top"),
+        (["--negative-control", "1.5"], 2, "--negative-control"),
+        (["--batch-parallelism", "many"], 2, "--batch-parallelism"),
+        (["--desired-expr", ""], 2, "--desired-expr"),
+        (["--n-propagation", "2.5"], 2, "--n-propagation"),
+        (["--n-propagation"], 2, "--n-propagation"),
+        (["--nonsense"], 2, "--nonsense"),
         (["--batch-parallelism", "2"], 2, "--batch-parallelism has a meaning in batch mode only"),
         (["--out", "ko.csv"], 2, "must end in .feather or .h5ad"),
         (["--out", "directory.feather"], 2, "is a directory"),

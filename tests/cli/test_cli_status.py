@@ -285,6 +285,22 @@ def test_watching_a_split(split: Path, quick: None, capsys):
     assert re.search(r"ctrl complete: 40/40, \d+ orphan; ko 1 stopped: 40/41", capsys.readouterr().out)
 
 
+def test_a_split_that_begins_while_it_is_watched_is_seen(
+    split: Path, quick: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (split / "conditions").rename(split / "later")
+
+    def begin(seconds: float) -> None:
+        if (split / "later").exists():
+            (split / "later").rename(split / "conditions")
+
+    monkeypatch.setattr("spacetravlr.cli._status.time.sleep", begin)
+    status(split, "--watch", "--json")
+    first, *_, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert "conditions" not in first
+    assert last["conditions"]
+
+
 def test_watching_at_a_terminal_draws_in_place(at_work: RunDirectory, spawn):
     import pty
     import select

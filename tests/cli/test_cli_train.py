@@ -124,8 +124,8 @@ def test_a_run_without_one_model_ends_with_3(sample: Path, tmp_path: Path, capsy
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--training-mode", "full"], "[training].mode = 'full' is not available in this version"),
-        (["--condition", "cell_type"], "[data].condition is not available in this version"),
+        (["--condition", "cell_tpye"], "obs has no column 'cell_tpye'; did you mean 'cell_type'?"),
+        (["--sample", "cell_tpye"], "obs has no column 'cell_tpye'; did you mean 'cell_type'?"),
         (["--layer", "imputed_cuont"], "did you mean 'imputed_count'?"),
         (["--cluster-annot", "cel_type"], "cell_type"),
         (["--genes", "Nothing"], "no target gene is left"),

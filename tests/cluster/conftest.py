@@ -20,8 +20,18 @@ from spacetravlr.training import train
 
 def files(directory: Path) -> dict[str, bytes]:
     """Everything that must not depend on who trained: coefficients, markers, logs of targets, stability."""
-    kept = (p for p in directory.rglob("*") if p.suffix in {".feather", ".orphan", ".log"} and p.name != "run.log")
+    kept = (
+        p
+        for p in directory.rglob("*")
+        if (p.suffix in {".feather", ".orphan", ".log"} or p.parent.name == "scores") and p.name != "run.log"
+    )
     return {str(p.relative_to(directory)): p.read_bytes() for p in kept}
+
+
+def single(found: dict[str, bytes], *, but: tuple[str, ...] = ()) -> dict[str, bytes]:
+    """The files of single targets, without the tables of all, and without some targets."""
+    tables = ("scores.feather", "path.feather")
+    return {name: c for name, c in found.items() if name not in tables and not any(gene in name for gene in but)}
 
 
 def left_overs(directory: Path) -> list[str]:
@@ -40,6 +50,10 @@ class Trained:
     @property
     def files(self) -> dict[str, bytes]:
         return files(self.path)
+
+    @property
+    def single(self) -> dict[str, bytes]:
+        return single(self.files)
 
     @property
     def left_overs(self) -> list[str]:
@@ -96,6 +110,12 @@ def cluster_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 Go = Callable[..., Trained]
+
+
+@pytest.fixture(scope="session")
+def threads_but(on_threads: dict[str, bytes]) -> Callable[..., dict[str, bytes]]:
+    """What threads write for single targets, but for some."""
+    return lambda *genes: single(on_threads, but=genes)
 
 
 @pytest.fixture

@@ -108,7 +108,9 @@ CoordinateDescent.fit = fit_or_die
 """
 
 
-def test_a_block_that_kills_every_worker_fails_and_the_others_are_trained(go, on_threads, inside_workers) -> None:
+def test_a_block_that_kills_every_worker_fails_and_the_others_are_trained(
+    go, on_threads, threads_but, inside_workers
+) -> None:
     with inside_workers(ALWAYS_KILLED, **{"distributed.scheduler.allowed-failures": 0}):
         trained = go(**LOCAL)
     reason = "all workers that tried to train its block died (1)"
@@ -116,6 +118,6 @@ def test_a_block_that_kills_every_worker_fails_and_the_others_are_trained(go, on
     assert trained.genes(GeneFailed) == lost
     assert trained.run.directory.manifest.failures == dict.fromkeys(lost, reason)
     assert trained.finished.status == "partial"
-    assert trained.files == {n: c for n, c in on_threads.items() if not any(gene in n for gene in lost)}
+    assert trained.single == threads_but(*lost)
     # it is free for the next run
     assert go().files == on_threads

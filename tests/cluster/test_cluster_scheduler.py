@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from spacetravlr.cluster import _account, _plans, _start, _workbench
@@ -69,7 +70,7 @@ def test_threads_of_one_worker_share_what_it_has_read(go, on_threads, monkeypatc
 
 @pytest.mark.parametrize("sees", [True, False])
 def test_a_target_that_cannot_be_fitted_fails_alone(
-    go, on_threads, scheduler: str, sees: bool, monkeypatch: pytest.MonkeyPatch
+    go, threads_but, scheduler: str, sees: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from spacetravlr.training.descent import CoordinateDescent
 
@@ -86,7 +87,9 @@ def test_a_target_that_cannot_be_fitted_fails_alone(
     assert manifest.failures == {"T4": "ZeroDivisionError: no way"}
     assert manifest.status == "partial"
     assert trained.genes(GeneFailed) == ["T4"]
-    assert trained.files == {name: content for name, content in on_threads.items() if "T4" not in name}
+    assert trained.single == threads_but("T4")
+    scores = pd.read_feather(trained.path / "scores.feather")
+    assert sorted(scores["gene"].unique()) == sorted([*trained.run.genes, *trained.run.orphans])
 
 
 def test_what_others_hold_is_waited_for(go, on_threads, scheduler: str, tmp_path: Path) -> None:
@@ -145,7 +148,7 @@ def test_a_first_stop_lets_blocks_at_work_end(go, on_threads, scheduler: str) ->
     # at most the blocks of both workers
     assert ended == trained.genes(GeneClaimed)
     assert 3 <= len(ended) <= 6
-    assert trained.files.items() < on_threads.items()
+    assert trained.single.items() < on_threads.items()
     assert go().files == on_threads
 
 

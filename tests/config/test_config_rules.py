@@ -172,7 +172,7 @@ def test_an_explicit_grid_factor_is_pointed_out():
 
 
 NEVER = {
-    "data.adata_path", "grn.network_data_dir", "data.spatial_species", "data.perturb_obs_subset_file", "training.seed_only", "training.genes", "training.max_genes",
+    "data.adata_path", "grn.network_data_dir", "grn.network_base_url", "data.spatial_species", "data.perturb_obs_subset_file", "training.seed_only", "training.genes", "training.max_genes",
     "execution.n_parallel", "execution.output_dir", "execution.stale_lock_secs", "execution.device",
     "execution.write_minimal_repro_h5ad", "model_export.save_cnn_weights", "model_export.compressed_npz",
     "model_export.output_subdir", "perturbation.profile", "perturbation.n_propagation",
@@ -182,10 +182,14 @@ NEVER = {
 CNN = {setting.key for setting in all_settings() if setting.section == "cnn"} | {
     "training.epochs", "training.learning_rate", "spatial.spatial_dim",
 }  # fmt: skip
+ENCODER = {"cnn.encoder_size", "cnn.encoder_rounds"}
+NETWORK = CNN - ENCODER - {
+    "cnn.encoder", "cnn.output_activation", "cnn.cnn_vs_lasso_arbitration_margin", "cnn.min_cells_for_cnn",
+}  # fmt: skip
 HYBRID = {setting.key for setting in all_settings() if setting.section == "training.hybrid"}
 FISTA = {"lasso.n_iter", "lasso.tol"}
 FIXED = {"lasso.l1_reg", "lasso.group_reg", "lasso.ridge", "training.held_out"}
-BOOT = {"lasso.n_bootstraps", "lasso.beta_export"}
+BOOT = {"lasso.n_bootstraps", "lasso.beta_export", "training.diagnostics"}
 EVERY = {setting.key for setting in all_settings()}
 
 
@@ -193,20 +197,21 @@ EVERY = {setting.key for setting in all_settings()}
     ("values", "left_out"),
     [
         ({}, FISTA | FIXED | CNN | HYBRID),
-        ({"mode": "full"}, FISTA | FIXED | HYBRID),
-        ({"mode": "hybrid"}, FISTA | FIXED),
+        ({"mode": "full"}, FISTA | FIXED | HYBRID | NETWORK),
+        ({"mode": "full", "encoder": "per_gene"}, FISTA | FIXED | HYBRID | ENCODER),
+        ({"mode": "hybrid"}, FISTA | FIXED | NETWORK),
         ({"select": "fixed"}, FISTA | BOOT | CNN | HYBRID | {"lasso.n_folds", "execution.random_seed"}),
         ({"select": "fixed", "held_out": True}, FISTA | BOOT | CNN | HYBRID),
         ({"select": "fixed", "score_on": "held_out"}, FISTA | BOOT | CNN | HYBRID),
-        ({"select": "fixed", "mode": "full"}, FISTA | BOOT | HYBRID | {"lasso.n_folds"}),
+        ({"select": "fixed", "mode": "full"}, FISTA | BOOT | HYBRID | NETWORK),
         ({"solver": "fista"}, BOOT | CNN | HYBRID | {"lasso.n_folds", "execution.random_seed"}),
-        ({"ligand_grid_factor": 0.5, "mode": "hybrid"}, FISTA | FIXED | {"spatial.signal_tol"}),
-        ({"use_tf_modulators": False, "mode": "hybrid"}, FISTA | FIXED | {"grn.tf_priors_feather"}),
-        ({"use_lr_modulators": False, "mode": "hybrid"}, FISTA | FIXED | {"grn.extra_lr", "grn.extra_lr_file"}),
-        ({"use_tfl_modulators": False, "mode": "hybrid"}, FISTA | FIXED | {"grn.tf_ligand_cutoff"}),
+        ({"ligand_grid_factor": 0.5, "mode": "hybrid"}, FISTA | FIXED | NETWORK | {"spatial.signal_tol"}),
+        ({"use_tf_modulators": False, "mode": "hybrid"}, FISTA | FIXED | NETWORK | {"grn.tf_priors_feather"}),
+        ({"use_lr_modulators": False, "mode": "hybrid"}, FISTA | FIXED | NETWORK | {"grn.extra_lr", "grn.extra_lr_file"}),
+        ({"use_tfl_modulators": False, "mode": "hybrid"}, FISTA | FIXED | NETWORK | {"grn.tf_ligand_cutoff"}),
         (
             {"use_tfl_modulators": False, "use_lr_modulators": False, "mode": "hybrid"},
-            FISTA | FIXED | {
+            FISTA | FIXED | NETWORK | {
                 "grn.tf_ligand_cutoff", "grn.extra_lr", "grn.extra_lr_file", "grn.max_ligands", "spatial.radius",
                 "spatial.contact_distance", "spatial.weighted_ligand_scale_factor", "spatial.kernel",
                 "spatial.signal_tol", "perturbation.ligand_grid_factor",
@@ -293,3 +298,19 @@ def test_flags_of_another_scheduler_are_pointed_out(scheduler, idle):
     loaded = load_config(overrides=asked | {"memory": "1GB", "scheduler": scheduler})
     found = {name for name in asked for notice in loaded.notices if f"].{name} from the command line has no" in notice}
     assert found == idle
+
+
+@pytest.mark.parametrize(
+    ("values", "export"),
+    [
+        ({}, "mean"),
+        ({"penalty": "lasso"}, "mean"),
+        ({"beta_export": "fit"}, "fit"),
+        ({"n_bootstraps": 0}, "fit"),
+        ({"select": "fixed"}, "fit"),
+        ({"solver": "fista"}, "fit"),
+        ({"l1_reg": 1e-3}, "fit"),
+    ],
+)
+def test_coefficients_are_means_over_the_bootstraps_where_there_are_any(values, export):
+    assert RunConfig.from_flat(values).resolved().lasso.beta_export == export

@@ -79,7 +79,6 @@ V1_DEFAULTS = {
         "ligand_grid_factor": None,
         "beta_scale_factor": 1.0,
         "beta_cap": None,
-        "n_propagation": 4,
         "cells_csv": None,
         "cells_csv_column": None,
     },
@@ -87,7 +86,22 @@ V1_DEFAULTS = {
 OUR_DEFAULTS = {
     "data": {"sample": None, "spatial_species": None, "response_layer": None, "cluster_annot": None},
     "spatial": {"kernel": "gaussian", "signal_tol": 1e-6},
-    "cnn": {"encoder": "per_gene"},
+    "grn": {"network_base_url": None},
+    "cnn": {
+        "encoder": "shared",
+        "map_style": "readme",
+        "lr_schedule": "cosine",
+        "cosine_lr_min_ratio": 0.01,
+        "lr_warmup_epochs": 0,
+        "cnn_minibatch_size": 128,
+        "cnn_inference_batch_size": 512,
+        "cnn_early_stop_patience": 8,
+        "cnn_early_stop_min_epochs": 12,
+        "cnn_vs_lasso_arbitration_margin": 0.0,
+        "min_cells_for_cnn": 60,
+        "encoder_size": 12,
+        "encoder_rounds": 1,
+    },
     "lasso": {
         "solver": "cd",
         "select": None,
@@ -95,9 +109,9 @@ OUR_DEFAULTS = {
         "ridge": 0.0,
         "n_folds": 5,
         "n_bootstraps": 20,
-        "beta_export": "fit",
+        "beta_export": None,
     },
-    "training": {"score_on": None, "held_out": False},
+    "training": {"score_on": None, "held_out": False, "diagnostics": True},
     "execution": {"stale_lock_secs": 120, "random_seed": 42, "device": "auto"},
     "cluster": {
         "scheduler": None,
@@ -113,7 +127,7 @@ OUR_DEFAULTS = {
         "interface": None,
         "local_directory": None,
     },
-    "perturbation": {"profile": "default", "min_bound": None, "max_bound": None},
+    "perturbation": {"profile": "default", "n_propagation": 2, "min_bound": None, "max_bound": None},
 }
 
 

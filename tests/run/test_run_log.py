@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from spacetravlr.errors import InputError
 from spacetravlr.run._log_parser import parse_log, read_log
-from spacetravlr.run._scores import COLUMNS, read_logs, score_table
+from spacetravlr.run._scores import COLUMNS, GeneScores, read_logs, score_table
 from spacetravlr.run.log import GATE_KEYS, ClusterLog, GeneLog, format_log
 
 SEED_LOG = """\
@@ -187,12 +187,15 @@ def test_score_table(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "x.log").write_text(format_log(seed_log()))
     (tmp_path / "run.log").write_text("started\n")
     (tmp_path / "bad.log").write_text(SEED_LOG.replace("129", "many"))
-    table = score_table(read_logs(tmp_path))
-    assert tuple(table.columns) == COLUMNS
+    table = score_table(GeneScores.of_log(log, None) for log in read_logs(tmp_path).values())
+    assert tuple(table.columns) == tuple(COLUMNS)
     assert table[["gene", "cluster", "n_cells", "converged"]].to_numpy().tolist() == [
         ["Irf4", "0", 129, False],
         ["Irf4", "1", 124, True],
     ]
     assert table["r2_out"].isna().all()
     assert "bad.log" in caplog.text
-    assert len(score_table(read_logs(tmp_path / "missing"))) == 0
+    assert table["n_kept"].isna().all()
+    assert table["reason"].isna().all()
+    assert read_logs(tmp_path / "missing") == {}
+    assert tuple(score_table([]).columns) == tuple(COLUMNS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -257,8 +258,13 @@ def test_the_parent_of_a_condition_split_names_its_runs(root: Path, tmp_path: Pa
     toml = parent / "spacetravlr_run_repro.toml"
     toml.write_text(RunConfig.from_toml(toml).replace({"execution.output_dir": str(parent)}).to_toml())
     for path in (parent, toml):
-        with pytest.raises(RunDirectoryError, match=r"condition split; open one of .*conditions/WT$"):
+        with pytest.raises(RunDirectoryError, match=r"condition split; open one of .*conditions/WT \('WT'\)$"):
             Run.open(path)
+    # a configuration elsewhere that names the parent is not taken for a run without results
+    elsewhere = tmp_path / "mine.toml"
+    shutil.copy(toml, elsewhere)
+    with pytest.raises(RunDirectoryError, match=rf"^{re.escape(str(parent))} holds the runs of a condition split"):
+        Run.open(elsewhere)
     child = parent / "conditions" / "WT" / toml.name
     # the compiled edition's records there name the parent
     shutil.copy(toml, child)

@@ -114,9 +114,9 @@ def test_without_a_manifest_the_files_are_compared(tmp_path: Path) -> None:
 
 def test_settings_of_perturbation_stay_as_stored_and_the_user_hears_of_it(tmp_path: Path) -> None:
     RunDirectory.create(tmp_path / "run", config())
-    again = RunDirectory.create(tmp_path / "run", config(perturbation__n_propagation=2))
+    again = RunDirectory.create(tmp_path / "run", config(perturbation__n_propagation=4))
     assert len(again.notices) == 1
-    assert "[perturbation].n_propagation: 4 -> 2" in again.notices[0]
+    assert "[perturbation].n_propagation: 2 -> 4" in again.notices[0]
 
 
 def test_a_directory_with_other_things_is_allowed_with_a_notice(tmp_path: Path) -> None:

@@ -22,7 +22,11 @@ from spacetravlr.training import train
 
 
 def coefficients(directory: Path) -> dict[str, bytes]:
-    kept = (p for p in directory.rglob("*") if p.suffix in {".feather", ".orphan", ".log"} and p.name != "run.log")
+    kept = (
+        p
+        for p in directory.rglob("*")
+        if (p.suffix in {".feather", ".orphan", ".log"} or p.parent.name == "scores") and p.name != "run.log"
+    )
     return {str(p.relative_to(directory)): p.read_bytes() for p in kept}
 
 
@@ -61,7 +65,7 @@ def test_a_sample_of_the_same_names_and_other_content_is_refused(
         other.obsm["spatial"] = other.obsm["spatial"] + 1.0
     else:
         other.obs["cell_type_int"] = np.roll(other.obs["cell_type_int"], 1)
-    with pytest.raises(SettingsChangedError, match="expression, positions or clusters"):
+    with pytest.raises(SettingsChangedError, match="expression, positions, clusters or samples"):
         train(other, tmp_path / "run", genes=["T2"], network_data_dir=str(network_dir))
 
 
@@ -260,10 +264,10 @@ def test_two_processes_train_every_gene_once_and_a_killed_one_is_replaced(
 def test_a_failed_set_up_leaves_the_record_to_a_process_that_joined_meanwhile(
     h5ad: Path, network_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spacetravlr.training import api
+    from spacetravlr.training import single
 
     out = tmp_path / "run"
-    real = api.make_plan
+    real = single.make_plan
     joined: list[subprocess.Popen[bytes]] = []
 
     def fail(*arguments: object) -> None:
@@ -273,9 +277,9 @@ def test_a_failed_set_up_leaves_the_record_to_a_process_that_joined_meanwhile(
             time.sleep(0.02)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(api, "make_plan", fail)
+    monkeypatch.setattr(single, "make_plan", fail)
     with pytest.raises(KeyboardInterrupt):
         train(h5ad, out, network_data_dir=str(network_dir), random_seed=1)
-    monkeypatch.setattr(api, "make_plan", real)
+    monkeypatch.setattr(single, "make_plan", real)
     assert joined[0].wait(timeout=90) == 0
     assert RunDirectory.open(out).manifest.status == "complete"

@@ -64,6 +64,7 @@ def _plan(given: Mapping[str, Any], batch: Batch, run: Run) -> BatchPlan:
         batch.table,
         sample.genes,
         cells=sample.cells,
+        left_out=run.tissue().left_out,
         base=batch.base,
         source=batch.source,
         default_n_propagation=run.config.perturbation.n_propagation,

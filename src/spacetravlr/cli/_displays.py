@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -58,12 +59,22 @@ class RunLog:
     """The same lines in `log/run.log`, from the beginning of the set-up on.
 
     The directory is known to be good only when the set-up is done, so lines are kept until then.
+
+    Parameters
+    ----------
+    waiting
+        Lines to begin with.
     """
 
-    def __init__(self) -> None:
-        self._waiting: list[str] = []
+    def __init__(self, waiting: Iterable[str] = ()) -> None:
+        self._waiting: list[str] = list(waiting)
         self._directory: RunDirectory | None = None
         self._broken = False
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """The lines that are kept."""
+        return tuple(self._waiting)
 
     def open(self, out: str) -> None:
         """Begin to write into a run directory.

@@ -55,10 +55,12 @@ def table(found: Estimate) -> list[str]:
     orphans = f", {found.n_without:,} of them without a modulator" if found.n_without else ""
     rows = {
         "targets": f"{found.n_targets:,}{orphans}; {count(found.n_cells, 'cell')} in "
-        f"{count(found.n_clusters, 'cluster')}",
+        f"{count(found.n_clusters, 'cluster')}"
+        + (f"; {found.n_parts} conditions, one after the other" if found.n_parts > 1 else ""),
         "modulators": f"{low:,} / {median:,} / {high:,} per target (min / median / max), {found.n_columns:,} distinct",
         "memory": f"{size(found.memory_bytes)}: {_parts(found.memory, size)}",
         "disk": f"at most {size(found.disk)}",
+        "device": found.device,
         "time": f"{duration(found.seconds)} with {count(found.workers, 'worker')} on this machine when idle: "
         f"{_parts(found.times, duration)}",
     }

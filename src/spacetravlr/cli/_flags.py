@@ -44,6 +44,8 @@ class Flag:
     """How the help shows the value."""
     aliases: tuple[tuple[str, str], ...] = ()
     """Further accepted words of a choice, with what each means."""
+    sets: bool | None = None
+    """What a flag without a value sets its setting to; None is the value that was given."""
     hidden: bool = False
     """Whether it is accepted but not shown."""
     callback: Callable[[Any], Any] | None = None

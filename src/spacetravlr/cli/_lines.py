@@ -9,6 +9,7 @@ from typing import Literal
 from spacetravlr.cli._format import count, duration, one_line, score, speed
 from spacetravlr.cli._pace import Pace
 from spacetravlr.events import (
+    ConditionStarted,
     Event,
     GeneFailed,
     GeneOrphan,
@@ -63,6 +64,9 @@ class Narrator:
             case StageFinished():
                 detail = f": {event.detail}" if event.detail else ""
                 return [Line(one_line(f"[{event.seconds:.1f} s] {event.stage}{detail}"))]
+            case ConditionStarted():
+                which = f"condition {event.label or repr(event.label)} ({event.number} of {event.n_parts})"
+                return [Line(one_line(f"{which}: {count(event.n_cells, 'cell')}, into {event.out}"))]
             case RunStarted():
                 return [Line(_beginning(event))]
             case GeneWritten():

@@ -47,6 +47,12 @@ class Pace:
     _claimed: Counter[int] = field(default_factory=Counter)
     _reporting: set[int] = field(default_factory=set)
 
+    def restart(self) -> None:
+        """Forget all counts: another run begins."""
+        fresh = Pace(self.clock)
+        for name in self.__dataclass_fields__:
+            setattr(self, name, getattr(fresh, name))
+
     def update(self, event: Event) -> None:
         """Take an event into account, on the thread that caused it."""
         match event:

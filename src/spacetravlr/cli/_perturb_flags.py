@@ -82,8 +82,8 @@ _CELLS = (
     Flag(
         ("--region",),
         CELLS,
-        help="Only in cells inside a polygon in tissue coordinates: GeoJSON, or CSV with columns x and y. Of several "
-        "of these flags all must hold.",
+        help="Only in cells inside a polygon in tissue coordinates: GeoJSON, or CSV with columns x and y (in all "
+        "samples). Of several of these flags all must hold.",
         kind="path",
         metavar="FILE",
     ),

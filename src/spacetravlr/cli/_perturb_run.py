@@ -92,7 +92,7 @@ def read_sample(run: Run) -> Sample:
     if subset is None:
         every = np.arange(tissue.n_cells)
         return Sample(every, tissue.genes, tissue.cells, tissue.obs, tissue.xy, tissue.row_keys[0])
-    rows = read_cell_list(subset, tissue.cells)
+    rows = read_cell_list(subset, tissue.cells, left_out=tissue.left_out)
     cells = tuple(tissue.cells[row] for row in rows)
     return Sample(rows, tissue.genes, cells, tissue.obs.iloc[rows], tissue.xy[rows], tissue.row_keys[0][rows])
 

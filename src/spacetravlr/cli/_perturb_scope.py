@@ -7,7 +7,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spacetravlr.errors import InputError, UsageError
+from spacetravlr.errors import InputError, UsageError, listing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +62,25 @@ def rows_to_perturb(given: Mapping[str, Any], *, run: Run, sample: Sample, voice
     rows = reduce(np.intersect1d, found.values())
     if not len(rows):
         raise InputError(f"no cell is meant by all of {' and '.join(found)} together")
+    if given["region"] is not None:
+        _tell_pieces(rows, run=run, sample=sample, voice=voice)
     return rows
+
+
+def _tell_pieces(rows: NDArray[np.int64], *, run: Run, sample: Sample, voice: Voice) -> None:
+    """Say if a region lies on several pieces of tissue: who drew it on one may not think of the others."""
+    import numpy as np
+
+    samples = run.tissue().samples
+    if samples is None:
+        return
+    counts = np.bincount(samples.codes[sample.rows[rows]], minlength=len(samples.labels))
+    touched = [f"{label} ({number})" for label, number in zip(samples.labels, counts.tolist(), strict=True) if number]
+    if len(touched) > 1:
+        voice.note(
+            f"the region holds cells of {len(touched)} samples: {listing(touched, 5)}; to keep to one, add "
+            f"--where \"{samples.column} == '...'\""
+        )
 
 
 def stored_table(run: Run) -> CellsCsv | None:
@@ -90,7 +108,8 @@ def _add_listed(
     if path is None:
         return
     if column:
-        found[f"column {column!r} of {path}"] = read_cells_csv(path, column, sample.cells)
+        left_out = run.tissue().left_out
+        found[f"column {column!r} of {path}"] = read_cells_csv(path, column, sample.cells, left_out=left_out)
     elif named is None:
         voice.note(f"{run.toml} names a table of cells but no column: all cells are perturbed")
     else:

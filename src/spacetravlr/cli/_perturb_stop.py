@@ -9,6 +9,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from spacetravlr.cli._errors import Interrupted
+from spacetravlr.config import N_PROPAGATION
 from spacetravlr.perturbation import Effect, PropagationModel, Targets
 
 _HANDLED = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -87,7 +88,7 @@ class PatientModel(PropagationModel):
         self,
         targets: Targets,
         *,
-        n_propagation: int = 4,
+        n_propagation: int = N_PROPAGATION,
         cells: Any = None,
         progress: Callable[[int, int], None] | None = None,
         cancelled: Callable[[], bool] | None = None,  # noqa: ARG002 - answered by another question

@@ -12,13 +12,14 @@ from spacetravlr.errors import SpaceTravLRError, listing
 
 if TYPE_CHECKING:
     from spacetravlr.events import RunFinished
-    from spacetravlr.run import Run
+    from spacetravlr.run import ConditionRuns, Run
 
 _WORDS = {"complete": "complete", "partial": "ended", "stopped": "stopped", "failed": "failed"}
 _REASONS_SHOWN = 3
+_PARTS_SHOWN = 20
 
 
-def recap(finished: RunFinished, pace: Pace, out: str, run: Run | None) -> list[str]:
+def recap(finished: RunFinished, pace: Pace, out: str, run: Run | None, *, part: bool = False) -> list[str]:
     """Return what a person wants to know when a run has ended.
 
     Parameters
@@ -31,6 +32,8 @@ def recap(finished: RunFinished, pace: Pace, out: str, run: Run | None) -> list[
         The run directory.
     run
         The run, to suggest a perturbation; None if there is nothing to perturb.
+    part
+        It is a part of a condition split, so that what to do next is told when all of them have ended.
     """
     lines = [f"{_WORDS[finished.status]} after {duration(finished.seconds)}: {_counts(finished, pace)}"]
     if pace.failures:
@@ -41,9 +44,36 @@ def recap(finished: RunFinished, pace: Pace, out: str, run: Run | None) -> list[
             f"median R2: {score(finished.median_r2_in)} in sample, {score(finished.median_r2_out)} out of sample"
         )
     lines.append(f"results in {out} (GENE_betadata.feather; log/run.log has this account)")
-    following = _following(finished, out, run)
+    following = None if part else _following(finished, out, run)
     if following:
         lines.append(following)
+    return [one_line(line) for line in lines]
+
+
+def recap_split(runs: ConditionRuns) -> list[str]:
+    """Return what a person wants to know when a condition split has ended.
+
+    Parameters
+    ----------
+    runs
+        The runs of all conditions that have begun.
+    """
+    states = runs.status()
+    parts = [
+        f"{label or repr(label)} {_WORDS.get(one.state, one.state)} ({count(len(one.done), 'gene')})"
+        for label, one in states.items()
+    ]
+    parts += [f"{label or repr(label)} skipped" for label in runs.skipped]
+    parts += [f"{label or repr(label)} not begun" for label in runs.waiting]
+    lines = [f"split by {runs.column}: {listing(parts, _PARTS_SHOWN)}"]
+    lines.append(f"results in {runs.path / 'conditions'}, a run for each condition")
+    unfinished = runs.waiting or any(one.state in ("stopped", "interrupted") for one in states.values())
+    largest = max(runs, key=lambda label: len(states[label].done))
+    gene = worth_perturbing(runs[largest])
+    if unfinished:
+        lines.append(f"to go on: spacetravlr --join-output-dir {shlex.quote(str(runs.path))}")
+    elif gene is not None:
+        lines.append(_perturb(runs[largest], gene))
     return [one_line(line) for line in lines]
 
 
@@ -72,6 +102,10 @@ def _following(finished: RunFinished, out: str, run: Run | None) -> str | None:
     gene = None if run is None else worth_perturbing(run)
     if run is None or gene is None:
         return None
+    return _perturb(run, gene)
+
+
+def _perturb(run: Run, gene: str) -> str:
     toml = shlex.quote(str(run.directory.files.toml))
     return f"next: spacetravlr-perturb --run-toml {toml} --gene {shlex.quote(gene)} --desired-expr 0 --out ko.feather"
 

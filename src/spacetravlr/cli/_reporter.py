@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from spacetravlr.cli._displays import RunLog, choose_display
 from spacetravlr.cli._lines import Line, Narrator
 from spacetravlr.cli._pace import Pace
-from spacetravlr.cli._recap import recap
+from spacetravlr.cli._recap import recap, recap_split
 from spacetravlr.errors import RunDirectoryError
-from spacetravlr.events import Event, Notice, RunFinished, RunStarted
+from spacetravlr.events import ConditionStarted, Event, Notice, RunFinished, RunStarted
 
 if TYPE_CHECKING:
-    from spacetravlr.run import Run
+    from spacetravlr.run import ConditionRuns, Run
 
 _LOG = logging.getLogger("spacetravlr")
 
@@ -35,6 +35,11 @@ class Reporter:
         self.out: str | None = None
         """The run directory, from the start of the training on."""
         self.finished: RunFinished | None = None
+        self.split = False
+        """Whether a condition split is trained: several runs, one after the other."""
+        self._failures: dict[str, str] = {}
+        self._part = ""
+        self._common: tuple[str, ...] = ()
         self._narrator = Narrator(self.pace)
         self._display = choose_display(self.pace, plain=plain)
         self._log = RunLog()
@@ -43,6 +48,8 @@ class Reporter:
     def __call__(self, event: Event) -> None:
         """Take an event."""
         with self._lock:
+            if isinstance(event, ConditionStarted):
+                self._next_part(event)
             self.pace.update(event)
             if isinstance(event, RunStarted):
                 # before it is told, because whoever reads it may send a signal at once
@@ -54,7 +61,15 @@ class Reporter:
                     self._log.open(event.out)
             elif isinstance(event, RunFinished):
                 self.finished = event
+                if self.split and self.out is not None:
+                    for text in recap(event, self.pace, self.out, None, part=True):
+                        self._tell(Line(text))
             self._display.refresh()
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Targets that could not be trained, with the reason; in a split with the condition before the name."""
+        return {**self._failures, **self._named_failures()}
 
     def say(self, text: str) -> None:
         """Show and record a line that belongs to no event."""
@@ -71,6 +86,13 @@ class Reporter:
             for text in lines:
                 self._tell(Line(text))
 
+    def recap_split(self, runs: ConditionRuns) -> None:
+        """End the display and tell what has become of a condition split."""
+        with self._lock:
+            self.close()
+            for text in recap_split(runs):
+                self._display.show(Line(text))
+
     def close(self) -> None:
         """Leave the terminal as it was."""
         self._display.close()
@@ -86,6 +108,20 @@ class Reporter:
         finally:
             _LOG.removeHandler(handler)
             _LOG.propagate = before
+
+    def _next_part(self, event: ConditionStarted) -> None:
+        """Begin to count anew, and another log, which also gets what concerns all parts."""
+        if not self.split:
+            self._common = self._log.waiting
+        self._failures.update(self._named_failures())
+        self.split, self.finished, self._part = True, None, event.label
+        self.pace.restart()
+        self._narrator = Narrator(self.pace)
+        self._log = RunLog(self._common)
+
+    def _named_failures(self) -> dict[str, str]:
+        before = f"{self._part}: " if self.split else ""
+        return {f"{before}{gene}": reason for gene, reason in self.pace.failures.items()}
 
     def _tell(self, line: Line) -> None:
         self._display.show(line)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from spacetravlr.config import RunConfig
 
 _EXAMPLE = "spacetravlr --h5ad sample.h5ad --output-dir my_run"
+_COMPARED = ("condition", "sample")
+"""Columns that may be named again when a run is joined."""
 _HEEDED = ("join_output_dir", "h5ad", "parallel", "scheduler", "workers", "plain", "dry_run", "fail_on_gene_error")
 
 
@@ -56,7 +58,11 @@ def make_request(given: Mapping[str, Any]) -> Request:
 def _fresh(given: Mapping[str, Any]) -> Request:
     from spacetravlr.config import load_config
 
-    flags = {flag.names[0]: given[flag.name] for flag in TRAIN_FLAGS if flag.key and given[flag.name] is not None}
+    flags = {
+        flag.names[0]: given[flag.name] if flag.sets is None else flag.sets
+        for flag in TRAIN_FLAGS
+        if flag.key and given[flag.name] is not None
+    }
     keys = {flag.names[0]: flag.key for flag in TRAIN_FLAGS}
     notices = []
     if "--max-lr-pairs" in flags:
@@ -89,10 +95,11 @@ def _join(given: Mapping[str, Any]) -> Request:
         raise UsageError(
             f"--max-ligands {cap} differs from the run in {directory.path}, where it is {kept}: leave it out to join"
         )
+    for flag in _COMPARED:
+        _refuse_another(flag, given[flag], getattr(stored.data, flag), directory.path)
+    kept_settings = (*_HEEDED, *_COMPARED, "max_ligands", "max_lr_pairs")
     ignored = [
-        flag.names[0]
-        for flag in TRAIN_FLAGS
-        if given.get(flag.name) is not None and flag.name not in (*_HEEDED, "max_ligands", "max_lr_pairs")
+        flag.names[0] for flag in TRAIN_FLAGS if given.get(flag.name) is not None and flag.name not in kept_settings
     ]
     notices = [f"settings of the run in {directory.path}"]
     if ignored:
@@ -100,7 +107,13 @@ def _join(given: Mapping[str, Any]) -> Request:
     changes = {"adata_path": given["h5ad"], "n_parallel": given["parallel"], "workers": given["workers"]}
     heeded = {key: value for key, value in changes.items() if value is not None}
     # whoever began the run may have had a cluster: who joins says for itself who works
-    config = stored.replace({**heeded, "scheduler": given["scheduler"]}).absolute()
+    config = stored.replace({**heeded, "scheduler": given["scheduler"], "output_dir": str(directory.path)}).absolute()
     if not config.data.adata_path:
         raise UsageError(f"the run in {directory.path} does not say where its sample is: give --h5ad FILE")
     return Request(config.data.adata_path, config, str(directory.path), tuple(notices))
+
+
+def _refuse_another(flag: str, wanted: str | None, stored: str | None, run: Path) -> None:
+    if wanted is not None and wanted.strip().casefold() != (stored or "").casefold():
+        kept = "unset" if stored is None else stored
+        raise UsageError(f"--{flag} {wanted} differs from the run in {run}, where it is {kept}: leave it out to join")

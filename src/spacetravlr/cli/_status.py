@@ -30,30 +30,33 @@ class Look:
     root
         What was asked for.
     runs
-        Its runs by condition; a run that is not split has the empty name.
+        Its runs by condition, or the one run of a directory that is not split.
     """
 
-    def __init__(self, root: Path, runs: Mapping[str, RunDirectory]) -> None:
+    def __init__(self, root: Path, runs: Mapping[str, RunDirectory] | RunDirectory) -> None:
         from spacetravlr.run import read_progress
+        from spacetravlr.run.split import anybody_splitting, read_index
 
         self.root = str(root)
-        self._runs = runs
-        self.parts: dict[str, RunProgress] = {label: read_progress(run) for label, run in runs.items()}
-
-    @property
-    def split(self) -> bool:
+        self.split = isinstance(runs, Mapping)
         """Whether it is a condition split."""
-        return "" not in self.parts
+        self._runs: Mapping[str, RunDirectory] = runs if isinstance(runs, Mapping) else {"": runs}
+        runs = self._runs
+        index = read_index(root) if self.split else None
+        groups = () if index is None else index[1]
+        self._skipped = {one.label: one.skipped for one in groups if one.skipped is not None}
+        self._alive = self.split and anybody_splitting(root)
+        self.parts: dict[str, RunProgress] = {label: read_progress(run) for label, run in runs.items()}
 
     @property
     def state(self) -> str:
         """The state of the run, or of all parts together."""
-        return text.overall_state(self.parts)
+        return text.overall_state(self.parts, alive=self._alive)
 
     def lines(self, *, wanted: bool = True) -> list[str]:
         """Return it for people; see `text.lines`."""
         if self.split:
-            return text.table(self.parts, self.root)
+            return text.table(self.parts, self.root, state=self.state, skipped=self._skipped, wanted=wanted)
         return text.lines(self.parts[""], self.root, wanted=wanted)
 
     def line(self) -> str:
@@ -66,7 +69,9 @@ class Look:
         """Return it as one line of JSON."""
         paths = {label: str(run.path) for label, run in self._runs.items()}
         found = (
-            text.parts_as_json(self.parts, self.root, paths) if self.split else text.as_json(self.parts[""], paths[""])
+            text.parts_as_json(self.parts, self.root, paths, state=self.state, skipped=self._skipped)
+            if self.split
+            else text.as_json(self.parts[""], paths[""])
         )
         return json.dumps(found, ensure_ascii=False)
 
@@ -93,27 +98,31 @@ def show_status(directory: str, *, watch: bool, as_json: bool) -> int:
     RunDirectoryError
         If there is no run.
     """
-    root, runs = find_runs(directory)
+
+    def look_now() -> Look:
+        # found anew each time: the parts of a split that has just begun appear later than its directory
+        return Look(*find_runs(directory))
+
     if not watch:
-        look = Look(root, runs)
+        look = look_now()
         _write(look.json() if as_json else "\n".join(look.lines()))
         return 0
     try:
         if as_json:
-            _follow(lambda: Look(root, runs), lambda look: _write(look.json()))
+            _follow(look_now, lambda look: _write(look.json()))
         elif sys.stdout.isatty():
             with _screen() as show:
-                _follow(lambda: Look(root, runs), show, always=True)
+                _follow(look_now, show, always=True)
         else:
-            _follow(lambda: Look(root, runs), lambda look: _write(f"{time.strftime('%H:%M:%S')} {look.line()}"))
+            _follow(look_now, lambda look: _write(f"{time.strftime('%H:%M:%S')} {look.line()}"))
     except KeyboardInterrupt:
         # that is how one leaves
         return 0
     return 0
 
 
-def find_runs(given: str) -> tuple[Path, dict[str, RunDirectory]]:
-    """Return the directory that is meant, and the runs in it by condition.
+def find_runs(given: str) -> tuple[Path, dict[str, RunDirectory] | RunDirectory]:
+    """Return the directory that is meant, and the run in it, or the runs by condition.
 
     Raises
     ------
@@ -136,7 +145,7 @@ def find_runs(given: str) -> tuple[Path, dict[str, RunDirectory]]:
         raise RunDirectoryError(
             f"{root} is not a run directory: there is no {run.files.toml.name} in it and no result of a training"
         )
-    return root, {"": run}
+    return root, run
 
 
 def _follow(look: Callable[[], Look], show: Callable[[Look], None], *, always: bool = False) -> None:

@@ -16,6 +16,9 @@ SCHEMA = 1
 _BAR = 30
 _FAILURES_SHOWN = 10
 _LABEL = 10
+_UNFINISHED = ("interrupted", "stopped", "partial")
+_MOST_TELLING = ("running", "stopped", "interrupted", "partial", "failed", "unknown")
+"""States of a part, those first that are also the state of all parts together."""
 _STATES = {
     "running": "running",
     "interrupted": "interrupted: nobody is at work, and it is not finished",
@@ -47,22 +50,43 @@ def lines(progress: RunProgress, path: str, *, wanted: bool = True) -> list[str]
     if len(failed) > _FAILURES_SHOWN:
         reasons.append(f"and {len(failed) - _FAILURES_SHOWN} more, see run_manifest.json")
     told += [_row("failed" if not number else "", reason) for number, reason in enumerate(reasons)]
-    if wanted and progress.status.state in ("interrupted", "stopped", "partial"):
+    if wanted and progress.status.state in _UNFINISHED:
         told.append(_row("go on", f"spacetravlr --join-output-dir {path}"))
     return told
 
 
-def table(parts: Mapping[str, RunProgress], path: str) -> list[str]:
-    """Return a line for each part of a condition split, and one for all of them."""
-    width = max(len("all"), *(len(label) for label in parts))
+def table(
+    parts: Mapping[str, RunProgress], path: str, *, state: str, skipped: Mapping[str, str], wanted: bool = True
+) -> list[str]:
+    """Return a line for each part of a condition split, and one for all of them.
+
+    Parameters
+    ----------
+    parts
+        The runs by condition.
+    path
+        The parent directory.
+    state
+        Of all of them together.
+    skipped
+        Conditions that are not trained, with the reason.
+    wanted
+        Also tell how to go on, if it is not finished.
+    """
+    width = max(len("all"), *(len(_name_of(label)) for label in (*parts, *skipped)))
     told = [_row("run", f"{path}, split into {count(len(parts), 'condition')}")]
     for label, progress in parts.items():
-        told.append(f"  {one_line(label):<{width}}  {progress.status.state:<11}  {summary(progress)}")
+        begun = progress.status.state != "unknown" or _finished(progress)
+        word = progress.status.state if begun else "waiting"
+        told.append(f"  {_name_of(label):<{width}}  {word:<11}  {summary(progress)}")
+    told += [f"  {_name_of(label):<{width}}  {'skipped':<11}  {one_line(why)}" for label, why in skipped.items()]
     planned = [progress.status.planned for progress in parts.values()]
     finished = sum(_finished(progress) for progress in parts.values())
     known = sum(len(one) for one in planned if one is not None)
     of_all = f"{finished:,}/{known:,}" if None not in planned else f"{finished:,}"
-    told.append(f"  {'all':<{width}}  {overall_state(parts):<11}  {of_all}")
+    told.append(f"  {'all':<{width}}  {state:<11}  {of_all}")
+    if wanted and state in _UNFINISHED:
+        told.append(_row("go on", f"spacetravlr --join-output-dir {path}"))
     return told
 
 
@@ -112,10 +136,12 @@ def as_json(progress: RunProgress, path: str) -> dict[str, Any]:
     }
 
 
-def parts_as_json(parts: Mapping[str, RunProgress], path: str, paths: Mapping[str, str]) -> dict[str, Any]:
-    """Return the same for a condition split, with one entry for each part."""
+def parts_as_json(
+    parts: Mapping[str, RunProgress], path: str, paths: Mapping[str, str], *, state: str, skipped: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the same for a condition split, with one entry for each part; see `table`."""
     told = {label: as_json(progress, paths[label]) for label, progress in parts.items()}
-    return {"schema": SCHEMA, "directory": path, "state": overall_state(parts), "conditions": told}
+    return {"schema": SCHEMA, "directory": path, "state": state, "conditions": told, "skipped": dict(skipped)}
 
 
 def n_processes(progress: RunProgress) -> int:
@@ -129,12 +155,31 @@ def key(progress: RunProgress) -> tuple[object, ...]:
     return progress.status.state, _finished(progress), n_processes(progress), numbers
 
 
-def overall_state(parts: Mapping[str, RunProgress]) -> str:
-    """Return `running` if one part is, `complete` if all are, else the state of the first that is neither."""
-    states = [progress.status.state for progress in parts.values()]
-    if "running" in states:
+def overall_state(parts: Mapping[str, RunProgress], *, alive: bool = False) -> str:
+    """Return the state of all parts together.
+
+    Parameters
+    ----------
+    parts
+        The runs by condition.
+    alive
+        A process goes through the conditions, though it may be at work on none just now.
+
+    Returns
+    -------
+    `running` if one part is, `complete` if all are; else what there is to do: `stopped` or `interrupted` if a part is,
+    or if some have begun and others have not, before `partial` and `failed`.
+    """
+    states = {progress.status.state for progress in parts.values()}
+    if alive:
         return "running"
-    return next((state for state in states if state != "complete"), "complete")
+    if "unknown" in states and len(states) > 1:
+        states = states - {"unknown"} | {"interrupted"}
+    return next((state for state in _MOST_TELLING if state in states), "complete")
+
+
+def _name_of(label: str) -> str:
+    return one_line(label) or repr(label)
 
 
 def _row(label: str, text: str) -> str:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
 from spacetravlr.cli._reporter import Reporter
 from spacetravlr.cli._request import Request, make_request
 from spacetravlr.cli._signals import Signals
+from spacetravlr.cli._train_prepare import check_prepare, prepared
 from spacetravlr.errors import NothingWrittenError, SpaceTravLRError, UsageError, listing
 from spacetravlr.events import Notice
 
 if TYPE_CHECKING:
     from spacetravlr.cli._errors import Guard
+    from spacetravlr.run import ConditionRuns, Run
 
 _PACKAGE = "spacetravlr-py"
 
@@ -43,18 +45,21 @@ def run_training(given: Mapping[str, Any], guard: Guard) -> int:
             "trains on it and knocks a gene out"
         )
     request = make_request(given)
+    check_prepare(given)
     if given["dry_run"]:
         from spacetravlr.cli._dry_run import tell_estimate
 
         return tell_estimate(request)
     reporter = Reporter(plain=bool(given["plain"]))
     try:
+        if given["prepare"] and given["join_output_dir"] is None:
+            request = prepared(request, reporter, um_per_unit=given["um_per_unit"])
         code = _train(request, reporter)
     finally:
         reporter.close()
         if reporter.out is not None:
             guard.log_directory = Path(reporter.out) / "log"
-    failures = reporter.pace.failures
+    failures = reporter.failures
     if failures and given["fail_on_gene_error"]:
         raise SpaceTravLRError(f"{len(failures)} gene(s) could not be trained: {listing(failures, 5)}")
     return code
@@ -65,12 +70,13 @@ def _train(request: Request, reporter: Reporter) -> int:
         reporter(Notice(notice))
     # only now, so that a slip in the flags is reported without waiting for numpy and its friends
     from spacetravlr.cluster import ClusterExecutor
+    from spacetravlr.run import ConditionRuns
     from spacetravlr.training import StopRequest, train
 
     stop = StopRequest()
     with Signals(stop, reporter) as signals, reporter.hearing_logs():
         try:
-            run = train(
+            trained = train(
                 request.sample,
                 request.out,
                 config=request.config,
@@ -79,10 +85,22 @@ def _train(request: Request, reporter: Reporter) -> int:
                 executor=ClusterExecutor(),
             )
         except NothingWrittenError:
-            reporter.recap(None)
+            if not reporter.split:
+                reporter.recap(None)
             raise
-        reporter.recap(run)
+        # which of the two it is depends on the settings, which a type checker does not see
+        found = cast("Run | ConditionRuns", trained)
+        if isinstance(found, ConditionRuns):
+            reporter.recap_split(found)
+            return max(signals.exit_code, _worst(found))
+        reporter.recap(found)
     return signals.exit_code
+
+
+def _worst(runs: ConditionRuns) -> int:
+    """Return the code of a single run that ends as the worst of some."""
+    failed = any(status.state == "failed" for status in runs.status().values())
+    return NothingWrittenError.exit_code if failed else 0
 
 
 def _tell_how_to_upgrade(version: str | None) -> int:

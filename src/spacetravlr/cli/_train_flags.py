@@ -37,7 +37,8 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     Flag(("--species",), INPUT, "data.spatial_species"),
     Flag(("--genes",), INPUT, "training.genes"),
     Flag(("--max-genes",), INPUT, "training.max_genes"),
-    Flag(("--condition",), INPUT, "data.condition", metavar="COLUMN", more="Not in this version."),
+    Flag(("--condition",), INPUT, "data.condition", metavar="COLUMN"),
+    Flag(("--sample",), INPUT, "data.sample", metavar="COLUMN"),
     Flag(
         ("--output-dir",),
         OUTPUT,
@@ -45,6 +46,19 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
         help="Run directory; a run of the same settings that is there is continued. Default: {file stem}_spacetravlr "
         "in the current directory.",
         metavar="DIR",
+    ),
+    Flag(
+        ("--prepare",),
+        INPUT,
+        help="Prepare a raw sample first (as `spacetravlr prepare` does), if the layer or the clusters are missing; "
+        "the ready file is kept in the run directory.",
+        kind="flag",
+    ),
+    Flag(
+        ("--um-per-unit",),
+        INPUT,
+        help="With --prepare: micrometres per unit of the coordinates. Default: what the file tells.",
+        kind="number",
     ),
     Flag(
         ("--join-output-dir",),
@@ -74,6 +88,13 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     Flag(("--score-on",), MODEL, "training.score_on"),
     Flag(("--score-threshold",), MODEL, "training.score_threshold"),
     Flag(("--held-out",), MODEL, "training.held_out"),
+    Flag(
+        ("--no-diagnostics",),
+        MODEL,
+        "training.diagnostics",
+        help="Skip the scores without ligands and with ligands received at exchanged places.",
+        sets=False,
+    ),
     Flag(("--epochs",), MODEL, "training.epochs"),
     Flag(("--lr",), MODEL, "training.learning_rate"),
     Flag(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from spacetravlr.cli import _data_commands, _network_commands
 from spacetravlr.cli._errors import Guard, run_app
 from spacetravlr.cli._flags import with_flags
 from spacetravlr.cli._train_flags import TRAIN_FLAGS
@@ -19,13 +20,15 @@ from neighbouring cells. Then simulate a knock-out with spacetravlr-perturb.
 
 \b
   spacetravlr demo                                   see everything at work
+  spacetravlr peek sample.h5ad                       what is in a file, and what to do with it
+  spacetravlr prepare raw.h5ad -o sample.h5ad        make a raw sample ready
   spacetravlr --h5ad sample.h5ad --output-dir run    train on your sample
   spacetravlr --h5ad sample.h5ad --genes Pax5,Irf4   only some targets
   spacetravlr --join-output-dir run                  continue it, or join in
   spacetravlr status run                             how far it is
 
 The sample needs layers["imputed_count"] (or --layer), positions in obsm["spatial"] and clusters in obs["cell_type"]
-(or --cluster-annot). A run that is there already is continued.
+(or --cluster-annot): prepare makes them. A run that is there already is continued.
 """
 _EPILOG = "Ctrl-C finishes what is at work, a second Ctrl-C stops at once; the same command goes on later. " \
     "Exit status: 0 done, 1 error, 2 wrong usage, 3 no gene could be modelled."  # fmt: skip
@@ -39,9 +42,13 @@ app = typer.Typer(
 
 def _train(ctx: typer.Context, **given: Any) -> None:
     if ctx.invoked_subcommand is None:
-        from spacetravlr.cli._train import run_training
 
-        raise typer.Exit(Guard().run(lambda guard: run_training(given, guard)))
+        def action(guard: Guard) -> int:
+            from spacetravlr.cli._train import run_training
+
+            return run_training(given, guard)
+
+        raise typer.Exit(Guard().run(action))
     stray = [flag.names[0] for flag in TRAIN_FLAGS if given[flag.name] is not None]
     if stray:
         raise typer.Exit(Guard().run(lambda _: _refuse(stray, str(ctx.invoked_subcommand))))
@@ -137,6 +144,10 @@ def _bench(
         return registry.main(name, arguments, target or json_out) or 0
 
     raise typer.Exit(Guard().run(action))
+
+
+_data_commands.register(app)
+_network_commands.register(app)
 
 
 def split_json_out(arguments: Sequence[str]) -> tuple[list[str], Path | None]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from spacetravlr.errors import InputError
 from spacetravlr.events import silent
+from spacetravlr.run import condition_label, own_cells
 from spacetravlr.tissue import Tissue
 from spacetravlr.tissue.matrix import ExpressionMatrix
 from spacetravlr.training import plan_training
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 def is_readable(settings: RunConfig) -> bool:
     """Return whether everything that a plan is read from is there."""
     named = (settings.data.adata_path, settings.grn.network_data_dir, settings.grn.tf_priors_feather)
+    if settings.data.condition is not None and condition_label(Path(settings.execution.output_dir)) is None:
+        # which cells they are is written in the run directory
+        return False
     return bool(settings.data.adata_path) and all(Path(path).exists() for path in named if path)
 
 
@@ -42,7 +46,8 @@ def read_plan(settings: RunConfig) -> Plan:
         If the sample or the network cannot be used.
     """
     with _quiet():
-        return plan_training(open_sample(settings.data.adata_path, settings, silent), settings)
+        tissue = open_sample(settings.data.adata_path, settings, silent)
+        return plan_training(own_cells(tissue, Path(settings.execution.output_dir), settings.data.condition), settings)
 
 
 def digest(plan: Plan) -> str:
@@ -73,6 +78,7 @@ def portable(plan: Plan) -> Plan:
         matrix_of=partial(_Absent, shape=shape, _stored=None),
         layer=tissue.layer,
         cluster_key=tissue.clusters.column,
+        sample_key=None if tissue.samples is None else tissue.samples.column,
         path=tissue.path,
     )
     return replace(plan, tissue=there)

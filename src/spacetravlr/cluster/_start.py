@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import shutil
 import signal
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from spacetravlr.errors import MissingExtraError, SpaceTravLRError, UsageError
+from spacetravlr.process import import_quietly
 from spacetravlr.training.workers import worker_count
 
 if TYPE_CHECKING:
@@ -164,15 +164,11 @@ def try_to_submit(script: str) -> None:
 
 
 def _load(module: str) -> Any:
-    """Import a module and keep the handler of Ctrl-C, which dask_jobqueue replaces."""
-    before = signal.getsignal(signal.SIGINT)
+    """Import a module of a cluster."""
     try:
-        return importlib.import_module(module)
+        return import_quietly(module)
     except ValueError as error:
         raise UsageError("--scheduler slurm can only be begun from the main thread of a program") from error
-    finally:
-        if before is not None and signal.getsignal(signal.SIGINT) is not before:
-            signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from spacetravlr.errors import InputError, SpaceTravLRError
 from spacetravlr.run import RunDirectory
 from spacetravlr.threads import one_blas_thread
 from spacetravlr.training import StopRequest, Trainer
-from spacetravlr.training.trainer import make_solver
+from spacetravlr.training.solvers import make_solver
 
 if TYPE_CHECKING:
     from spacetravlr.events import Event, Listener
@@ -160,7 +160,8 @@ class Workbench:
                         f"the worker on {platform.node()} finds another sample or network than this run has: "
                         f"{self.job.settings.data.adata_path} or the network there differs"
                     )
-                self._prepared = (plan, make_solver(plan))
+                root = Path(self.job.root) if self._sees_directory() else None
+                self._prepared = (plan, make_solver(plan, root))
             return self._prepared
 
     def _train_into(

@@ -27,13 +27,17 @@ class ClusterExecutor:
         Raises
         ------
         MissingExtraError
-            If Dask is not installed.
+            If Dask is not installed; without a scheduler, if torch is not and `[execution].device` needs it.
+        ConfigError
+            If there is no scheduler, and the device that the settings name is not here.
         UsageError
             If there is no Slurm here.
         SpaceTravLRError
             If nobody listens at the address of the scheduler.
         """
-        if settings.cluster.scheduler is not None:
+        if settings.cluster.scheduler is None:
+            Threads().check(settings)
+        else:
             from spacetravlr.cluster._start import refuse_what_cannot_start
 
             refuse_what_cannot_start(settings.cluster)

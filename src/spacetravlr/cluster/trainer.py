@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -20,12 +20,16 @@ from spacetravlr.cluster._start import connected
 from spacetravlr.cluster._watch import Watch
 from spacetravlr.errors import SpaceTravLRError, listing
 from spacetravlr.events import Notice, StageFinished
-from spacetravlr.training.trainer import partition
+from spacetravlr.threads import one_blas_thread
+from spacetravlr.training.best_ranked import refine_best
+from spacetravlr.training.solvers import make_solver
+from spacetravlr.training.trainer import block_size, partition
 
 if TYPE_CHECKING:
     from spacetravlr.events import Listener
     from spacetravlr.run import RunDirectory
     from spacetravlr.training import Plan, StopRequest
+    from spacetravlr.training.fits import BlockSolver
     from spacetravlr.training.trainer import Tally
 
 _LOOK_SECONDS = 0.5
@@ -72,9 +76,21 @@ class ClusterTrainer:
         RunDirectoryError
             If results cannot be written; what was at work is given up then.
         """
-        blocks = self._unfinished([tuple(block) for block in partition(self.plan.inputs.targets)])
-        if not blocks or self.stop.asked:
-            return self.tally
+        blocks = self._unfinished([tuple(block) for block in self._partition()])
+        if blocks and not self.stop.asked:
+            self._train(blocks)
+        if not self.stop.asked:
+            with one_blas_thread():
+                refine_best(self.plan, self.directory, self._solver, self._account.tell, self.stop)
+        return self.tally
+
+    def _partition(self) -> list[Sequence[str]]:
+        return partition(self.plan.inputs.targets, block_size(self.plan.config))
+
+    def _solver(self) -> BlockSolver:
+        return make_solver(self.plan, self.directory.path)
+
+    def _train(self, blocks: list[Block]) -> None:
         began = time.perf_counter()
         cluster = self.plan.config.cluster
         with (
@@ -85,7 +101,6 @@ class ClusterTrainer:
             detail = f"{len(crew.threads())} now, {cluster.scheduler}"
             self._account.tell(StageFinished("workers", time.perf_counter() - began, detail))
             self._run(crew, blocks)
-        return self.tally
 
     def _run(self, crew: Crew, blocks: list[Block]) -> None:
         fates = self._account.fates

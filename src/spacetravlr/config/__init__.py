@@ -8,6 +8,7 @@ from spacetravlr.config._load import CONFIG_NAMES, LoadedConfig, Origin, load_co
 from spacetravlr.config._model import RunConfig
 from spacetravlr.config._reading import Sifted, read_settings
 from spacetravlr.config._sections import (
+    N_PROPAGATION,
     ClusterSettings,
     CnnSettings,
     DataSettings,
@@ -23,6 +24,7 @@ from spacetravlr.config._sections import (
 
 __all__ = [
     "CONFIG_NAMES",
+    "N_PROPAGATION",
     "SECTIONS",
     "ClusterSettings",
     "CnnSettings",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from spacetravlr.config._fields import ActivationName, Encoder, OptionalPath, Section
+from spacetravlr.config._fields import ActivationName, Encoder, LrSchedule, MapStyle, OptionalPath, Section
 
 
 class CnnSettings(Section):
     """`[cnn]`: the network that turns a cluster's coefficients into per-cell ones."""
 
     encoder: Encoder = Field(
-        default="per_gene", description="One image encoder for every target, or one shared by all."
+        default="shared",
+        description="shared: one description of the neighbourhood for all targets of a cluster; per_gene: the README's "
+        "network for each target.",
     )
     adam_beta_1: float = Field(default=0.9, ge=0, lt=1, description="Adam decay of the mean gradient.")
     adam_beta_2: float = Field(default=0.999, ge=0, lt=1, description="Adam decay of the squared gradient.")
@@ -27,6 +29,30 @@ class CnnSettings(Section):
     )
     output_activation: ActivationName = Field(
         default="sigmoidx2", description="Function on the factors of the coefficients."
+    )
+    map_style: MapStyle = Field(
+        default="readme", description="Spatial maps: readme: inverse distance; python: distance scaled to 0..1."
+    )
+    lr_schedule: LrSchedule = Field(default="cosine", description="Course of the learning rate after the warm-up.")
+    cosine_lr_min_ratio: float = Field(
+        default=0.01, ge=0, le=1, description="Last learning rate of the cosine, relative to the first."
+    )
+    lr_warmup_epochs: int = Field(default=0, ge=0, description="Epochs over which the learning rate rises.")
+    cnn_minibatch_size: int = Field(default=128, ge=0, description="Cells per training step; 0 is all.")
+    cnn_inference_batch_size: int = Field(default=512, ge=0, description="Cells per forward pass; 0 is all.")
+    cnn_early_stop_patience: int = Field(
+        default=8, ge=0, description="Epochs without a better error on held-out blocks that end training; 0 is never."
+    )
+    cnn_early_stop_min_epochs: int = Field(default=12, ge=0, description="Epochs before an early stop.")
+    cnn_vs_lasso_arbitration_margin: float = Field(
+        default=0.0, ge=0, description="Held-out R2 by which a network must beat the regression."
+    )
+    min_cells_for_cnn: int = Field(default=60, ge=0, description="Clusters with fewer cells get no network.")
+    encoder_size: int = Field(default=12, ge=1, le=64, description="Numbers that describe a neighbourhood (shared).")
+    encoder_rounds: int = Field(
+        default=1,
+        ge=0,
+        description="How often the shared encoder is learned from its own heads; 0 leaves it unlearned.",
     )
 
 

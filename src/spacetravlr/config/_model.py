@@ -155,7 +155,7 @@ class RunConfig(BaseModel):
         return type(self).from_flat(self.given() | {full_key(name): value for name, value in values.items()})
 
     def resolved(self) -> Self:
-        """Return a copy in which select, penalty, score_on and held_out are decided.
+        """Return a copy in which select, penalty, beta_export, score_on and held_out are decided.
 
         Raises
         ------
@@ -163,7 +163,7 @@ class RunConfig(BaseModel):
             Two settings contradict each other.
         """
         choices = choose(self)
-        lasso = {"select": choices.select, "penalty": choices.penalty}
+        lasso = {"select": choices.select, "penalty": choices.penalty, "beta_export": choices.beta_export}
         training = {"score_on": choices.score_on, "held_out": choices.held_out}
         return self.model_copy(
             update={

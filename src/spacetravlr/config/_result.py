@@ -17,6 +17,7 @@ _NEVER = frozenset(
         "data.adata_path",
         # the edges themselves are compared, wherever the file lies
         "grn.network_data_dir",
+        "grn.network_base_url",
         "data.spatial_species",
         "execution.n_parallel",
         "execution.output_dir",
@@ -59,6 +60,9 @@ _CNN = (
     "spatial.spatial_dim",
     *(setting.key for setting in settings() if setting.section == "cnn"),
 )
+_ENCODER = ("cnn.encoder_size", "cnn.encoder_rounds")
+_SHARED = ("cnn.encoder", "cnn.output_activation", "cnn.cnn_vs_lasso_arbitration_margin", "cnn.min_cells_for_cnn")
+_NETWORK = tuple(key for key in _CNN if key not in (*_ENCODER, *_SHARED))
 _HYBRID = tuple(setting.key for setting in settings() if setting.section == "training.hybrid")
 
 
@@ -72,11 +76,15 @@ def _rules(config: RunConfig) -> Iterator[tuple[bool, tuple[str, ...], str]]:
     fixed_only = ("lasso.l1_reg", "lasso.group_reg", "lasso.ridge", "training.held_out")
     # the penalties come from the path, and the held-out R2 from the choice among them
     yield cv, fixed_only, '[lasso].select = "cv" chooses the penalties on held-out cells'
-    yield not cv, ("lasso.n_bootstraps", "lasso.beta_export"), '[lasso].select = "fixed" has no bootstraps'
-    yield not folds, ("lasso.n_folds",), "no held-out R2 is computed"
+    chosen_only = ("lasso.n_bootstraps", "lasso.beta_export", "training.diagnostics")
+    yield not cv, chosen_only, '[lasso].select = "fixed" has no bootstraps and no comparison of held-out scores'
+    yield not folds and training.mode == "seed", ("lasso.n_folds",), "no held-out R2 is computed"
     # only folds, bootstraps, permutations and the CNN draw random numbers
     yield not folds and training.mode == "seed", ("execution.random_seed",), "nothing random is computed"
     yield training.mode == "seed", _CNN, '[training].mode = "seed" has no CNN'
+    shared = config.cnn.encoder == "shared"
+    yield training.mode != "seed" and shared, _NETWORK, '[cnn].encoder = "shared" needs no epochs'
+    yield training.mode != "seed" and not shared, _ENCODER, '[cnn].encoder = "per_gene" has no shared encoder'
     yield training.mode != "hybrid", _HYBRID, '[training].mode is not "hybrid"'
     yield not grn.use_tf_modulators, ("grn.tf_priors_feather",), "[grn].use_tf_modulators is false"
     yield not grn.use_lr_modulators, ("grn.extra_lr", "grn.extra_lr_file"), "[grn].use_lr_modulators is false"

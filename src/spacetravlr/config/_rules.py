@@ -9,7 +9,7 @@ from spacetravlr.config._cluster_rules import refuse_cluster
 from spacetravlr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from spacetravlr.config._fields import Penalty, ScoreOn, Select
+    from spacetravlr.config._fields import BetaExport, Penalty, ScoreOn, Select
     from spacetravlr.config._model import RunConfig
 
 # giving one of these chooses fixed penalties, as every file of the compiled edition does
@@ -25,6 +25,7 @@ class Choices:
     penalty: Penalty
     score_on: ScoreOn
     held_out: bool
+    beta_export: BetaExport
     notices: tuple[str, ...]
 
 
@@ -99,7 +100,8 @@ def choose(config: RunConfig) -> Choices:
     """Decide what is left open, and say what was implied.
 
     Rules: solver fista, or a given `l1_reg` or `group_reg`, means select fixed, else cv; the penalty is enet with cv
-    and sgl with fixed; the score is held out with cv and in sample with fixed.
+    and sgl with fixed; the score is held out with cv and in sample with fixed; coefficients are means over bootstraps
+    where there are any.
 
     Raises
     ------
@@ -116,4 +118,5 @@ def choose(config: RunConfig) -> Choices:
         held_out = True
         notices.append('[training].score_on = "held_out" means [training].held_out = true')
     penalty = config.lasso.penalty or ("enet" if cv else "sgl")
-    return Choices(select, penalty, score_on, held_out, tuple(notices))
+    beta_export = config.lasso.beta_export or ("mean" if cv and config.lasso.n_bootstraps else "fit")
+    return Choices(select, penalty, score_on, held_out, beta_export, tuple(notices))

@@ -7,13 +7,13 @@ from pydantic import Field
 from spacetravlr.config._cluster_section import ClusterSettings
 from spacetravlr.config._cnn_sections import CnnSettings, HybridSettings, ModelExportSettings
 from spacetravlr.config._fields import (
-    BetaExport,
     Device,
     Kernel,
     LayerName,
     LigandCap,
     ModeName,
     Names,
+    OptionalBetaExport,
     OptionalNames,
     OptionalPath,
     OptionalPenalty,
@@ -26,6 +26,9 @@ from spacetravlr.config._fields import (
     Section,
     Solver,
 )
+
+N_PROPAGATION = 2
+"""Steps of a perturbation unless said otherwise: where simulated knock-outs agree best with true ones."""
 
 
 class DataSettings(Section):
@@ -46,11 +49,14 @@ class DataSettings(Section):
         examples=["cell_type"],
     )
     condition: OptionalText = Field(
-        default=None, description="obs column whose values are trained as separate runs.", examples=["genotype"]
+        default=None,
+        description="obs column: the cells of each of its values are trained as a run of their own, in conditions/.",
+        examples=["genotype"],
     )
     sample: OptionalText = Field(
         default=None,
-        description="obs column of the tissue sample; no signal passes between samples.",
+        description="obs column of the piece of tissue, if there are several: no signal passes between them; 1/n in "
+        "received ligands counts the cells of all.",
         examples=["sample"],
     )
     spatial_species: OptionalSpecies = Field(
@@ -88,6 +94,11 @@ class GrnSettings(Section):
 
     network_data_dir: OptionalPath = Field(
         default=None, description="Directory with {mouse,human}_network.parquet.", examples=["network"]
+    )
+    network_base_url: OptionalText = Field(
+        default=None,
+        description="Address of a directory with these files, for spacetravlr network fetch; none is built in.",
+        examples=["https://example.org/networks"],
     )
     tf_priors_feather: OptionalPath = Field(
         default=None,
@@ -140,8 +151,11 @@ class LassoSettings(Section):
     n_bootstraps: int = Field(
         default=20, ge=0, description="Block bootstraps for the stability of coefficients (select cv)."
     )
-    beta_export: BetaExport = Field(
-        default="fit", description="Coefficients written: fit to all cells, or mean over the bootstraps (select cv)."
+    beta_export: OptionalBetaExport = Field(
+        default=None,
+        description="Coefficients written: fit to all cells, or mean over the bootstraps. Unset: mean where there are "
+        "bootstraps (select cv), else fit.",
+        examples=["fit"],
     )
 
 
@@ -162,6 +176,10 @@ class TrainingSettings(Section):
         examples=["held_out"],
     )
     held_out: bool = Field(default=False, description="Compute held-out R2 with select fixed too (cv always does).")
+    diagnostics: bool = Field(
+        default=True,
+        description="Also score targets without ligands, and with ligands received at exchanged places (select cv).",
+    )
     genes: OptionalNames = Field(
         default=None, description="Targets to train; unset means all genes.", examples=[["Pax5"]]
     )
@@ -194,7 +212,9 @@ class PerturbationSettings(Section):
     profile: Profile = Field(
         default="default", description="Rules: default, v1 (compiled edition exactly) or python (original package)."
     )
-    n_propagation: int = Field(default=4, ge=0, le=32, description="Propagation steps; 0 sets the targets only.")
+    n_propagation: int = Field(
+        default=N_PROPAGATION, ge=0, le=32, description="Propagation steps; 0 sets the targets only."
+    )
     beta_scale_factor: float = Field(default=1.0, ge=0, description="Factor on every derivative.")
     beta_cap: float | None = Field(default=None, ge=0, description="Largest absolute derivative.", examples=[1.0])
     min_bound: float | None = Field(default=None, description="Lower bound of simulated expression.", examples=[0.0])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from spacetravlr.run._locate import own_cells
 from spacetravlr.run._lockfile import LockInfo
 from spacetravlr.run._log_parser import parse_log, read_log
-from spacetravlr.run._scores import read_logs, score_table
+from spacetravlr.run._scores import GeneScores, path_table, read_logs, score_table
 from spacetravlr.run.claims import Claims, read_claims
+from spacetravlr.run.conditions import ConditionRuns
 from spacetravlr.run.directory import RunDirectory
 from spacetravlr.run.log import ClusterLog, GeneLog, format_log
 from spacetravlr.run.manifest import InputData, Manifest, environment
-from spacetravlr.run.paths import RunPaths, Scan, condition_directories, default_output_dir, scan
+from spacetravlr.run.paths import RunPaths, Scan, condition_directories, condition_label, default_output_dir, scan
 from spacetravlr.run.progress import RunProgress, Worker, read_progress
 from spacetravlr.run.run import Run
 from spacetravlr.run.settings import Difference
@@ -18,8 +20,10 @@ from spacetravlr.run.status import RunStatus, read_status
 __all__ = [
     "Claims",
     "ClusterLog",
+    "ConditionRuns",
     "Difference",
     "GeneLog",
+    "GeneScores",
     "InputData",
     "LockInfo",
     "Manifest",
@@ -31,10 +35,13 @@ __all__ = [
     "Scan",
     "Worker",
     "condition_directories",
+    "condition_label",
     "default_output_dir",
     "environment",
     "format_log",
+    "own_cells",
     "parse_log",
+    "path_table",
     "read_claims",
     "read_log",
     "read_logs",

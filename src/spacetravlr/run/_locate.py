@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spacetravlr.errors import InputError, RunDirectoryError, listing, nearest
-from spacetravlr.run.paths import REPRO_TOML, condition_directories, scan
+from spacetravlr.run.paths import CONDITION_LABEL, REPRO_TOML, condition_directories, condition_label, scan
 from spacetravlr.run.settings import read_config
 
 if TYPE_CHECKING:
     from spacetravlr.config import RunConfig
+    from spacetravlr.tissue import Tissue
 
 
 def locate(path: str | Path) -> tuple[Path, Path, RunConfig]:
@@ -44,10 +45,11 @@ def locate(path: str | Path) -> tuple[Path, Path, RunConfig]:
     config, own = read_config(given)[0], given.parent
     configured = (own / Path(config.execution.output_dir).expanduser()).resolve()
     preferred = (own, configured) if given.name == REPRO_TOML else (configured, own)
-    root = next((place for place in preferred if _has_results(place)), own)
-    if root == own and not _has_results(own):
-        _refuse_split(own)
-    return root, given, config
+    root = next((place for place in preferred if _has_results(place)), None)
+    if root is None:
+        for place in dict.fromkeys(preferred):
+            _refuse_split(place)
+    return root or own, given, config
 
 
 def find_sample(config: RunConfig, toml: Path) -> Path:
@@ -86,6 +88,48 @@ def find_file(value: str, label: str, toml: Path) -> Path:
     )
 
 
+def own_cells(tissue: Tissue, directory: Path, column: str | None) -> Tissue:
+    """Return the cells that a run is about: all, or those of its condition.
+
+    Parameters
+    ----------
+    tissue
+        The whole sample.
+    directory
+        The run directory.
+    column
+        Its `[data].condition`.
+
+    Raises
+    ------
+    InputError
+        If its condition is not recorded, or no cell has it.
+    """
+    if column is None:
+        return tissue
+    label = condition_label(directory)
+    if label is None:
+        raise InputError(
+            f"{directory} is one part of a split by obs[{column!r}], but has no {CONDITION_LABEL} to tell which one: "
+            "write its value there"
+        )
+    return tissue.only(column, label)
+
+
+def same_samples(tissue: Tissue, column: str | None) -> Tissue:
+    """Return a tissue, or refuse it if its pieces are not those of the run.
+
+    Raises
+    ------
+    InputError
+        If so: signals would pass where they did not in training, or the other way round.
+    """
+    own = None if tissue.samples is None else tissue.samples.column
+    if own != column:
+        raise InputError(f"the tissue has the pieces of sample_key={own!r}, and the run those of {column!r}")
+    return tissue
+
+
 def _config_of(directory: Path) -> RunConfig:
     if not _has_results(directory):
         _refuse_split(directory)
@@ -99,6 +143,5 @@ def _has_results(directory: Path) -> bool:
 def _refuse_split(directory: Path) -> None:
     parts = condition_directories(directory)
     if parts:
-        raise RunDirectoryError(
-            f"{directory} holds the runs of a condition split; open one of {listing(map(str, parts.values()))}"
-        )
+        shown = listing(f"{place} ({label!r})" for label, place in parts.items())
+        raise RunDirectoryError(f"{directory} holds the runs of a condition split; open one of {shown}")

@@ -13,6 +13,7 @@ from spacetravlr.run.log import (
     FORMAT_LINE,
     HELD_OUT_COLUMNS,
     MSE_COLUMNS,
+    NICHE_COLUMNS,
     SUMMARY_COLUMNS,
     ClusterLog,
     GateValue,
@@ -51,7 +52,11 @@ def parse_log(text: str) -> GeneLog | None:
         for row in _table(lines, MSE_COLUMNS):
             mse.setdefault(row["cluster_id"], []).append(_number(row["train_mse"]))
         held_out = {row["cluster_id"]: row for row in _table(lines, HELD_OUT_COLUMNS[:3])}
-        clusters = tuple(_cluster(row, mse.get(row["cluster_id"], []), held_out) for row in rows)
+        niche = {row["cluster_id"]: row for row in _table(lines, NICHE_COLUMNS)}
+        clusters = tuple(
+            _with_niche(_cluster(row, mse.get(row["cluster_id"], []), held_out), niche.get(row["cluster_id"]))
+            for row in rows
+        )
         return GeneLog(
             gene=head["gene"],
             clusters=clusters,
@@ -126,6 +131,18 @@ def _cluster(row: Row, mse: list[float], held_out: dict[str, Row]) -> ClusterLog
         kept=not (entry.r2_in == 0.0 and raw != 0.0),
         r2_out=_number(extra["r2_out"]),
         penalty=_number(extra.get("lambda", "NA")),
+    )
+
+
+def _with_niche(entry: ClusterLog, row: Row | None) -> ClusterLog:
+    if row is None:
+        return entry
+    return replace(
+        entry,
+        refined=row["refined"] == "true",
+        r2_lasso_niche=_number(row["r2_lasso_niche"]),
+        r2_niche=_number(row["r2_niche"]),
+        niche_reason="" if row["reason"] == "NA" else row["reason"],
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from spacetravlr.perturbation import PropagationModel, get_profile
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from spacetravlr.betas import Betabase
@@ -66,6 +67,7 @@ def build_model(
         cluster_labels=tuple(keys[every] for keys in tissue.row_keys),
         cell_names=tissue.cells if rows is None else [tissue.cells[row] for row in rows],
         obs=tissue.obs.iloc[every],
+        samples=None if tissue.samples is None else np.asarray(tissue.samples.labels)[tissue.samples.codes[every]],
         **settings,
     )
 

@@ -10,7 +10,7 @@ from spacetravlr.run._heartbeat import remove_dead_heartbeats
 from spacetravlr.run.claims import read_claims
 from spacetravlr.run.paths import RunPaths, Scan
 
-FOLDERS = ("log", "stability")
+FOLDERS = ("log", "scores", "stability", "niche", "CNN_weights")
 """Where files of single targets are written, besides the run directory itself."""
 
 

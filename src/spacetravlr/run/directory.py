@@ -16,6 +16,7 @@ from spacetravlr.errors import RunDirectoryError
 from spacetravlr.run import paths
 from spacetravlr.run._accounts import begun, concluded, failed_too
 from spacetravlr.run._heartbeat import anybody_alive
+from spacetravlr.run._scores import GeneScores, read_records, write_record, write_tables
 from spacetravlr.run._tidy import remove_idle_claims, remove_temporary_files, tidy
 from spacetravlr.run.claims import Claims, read_claims
 from spacetravlr.run.log import GeneLog, format_log
@@ -222,6 +223,20 @@ class RunDirectory:
         atomic.write_text(path, format_log(log))
         return path
 
+    def write_scores(self, scores: GeneScores) -> Path:
+        """Write how well a target is fitted; before its coefficients or its marker, as with the log.
+
+        Raises
+        ------
+        RunDirectoryError
+            If the file system refuses.
+        """
+        return write_record(self.path, scores)
+
+    def scores(self) -> list[GeneScores]:
+        """Return how well the finished targets are fitted, sorted by target; read from the disk each time."""
+        return read_records(self.files, self.scan())
+
     def append_run_log(self, line: str) -> None:
         """Append a line, with the time, to `log/run.log`; several processes may do so.
 
@@ -301,7 +316,7 @@ class RunDirectory:
         wall_seconds: float | None = None,
         notices: Iterable[str] = (),
     ) -> Manifest:
-        """Write the manifest at the end of training, with counts taken from the files.
+        """Write the manifest at the end of training, with counts taken from the files, and the tables of scores.
 
         Parameters
         ----------
@@ -341,6 +356,9 @@ class RunDirectory:
                 stopped=stopped,
             )
             self.write_manifest(written)
+        with self.claims.turn("scores"):
+            # a look of its own: whoever writes last must have seen everything that was there before
+            write_tables(self.files, self.scan())
         tidy(self.path, found, complete=not set(written.targets) - found.finished)
         if not self.files.toml.exists():
             atomic.write_text(self.files.toml, self.config.to_toml(), durable=True)

@@ -21,6 +21,7 @@ SUMMARY_COLUMNS = (
 )
 MSE_COLUMNS = ("cluster_id", "epoch", "train_mse")
 HELD_OUT_COLUMNS = ("cluster_id", "lasso_r2_raw", "r2_out", "lambda")
+NICHE_COLUMNS = ("cluster_id", "refined", "r2_lasso_niche", "r2_niche", "reason")
 GATE_KEYS = (
     "gate_use_cnn",
     "gate_reason",
@@ -74,6 +75,14 @@ class ClusterLog:
     """The penalty (lambda) that was used; NaN = not told."""
     cnn_mse: tuple[float, ...] = ()
     """Mean squared error of the network before each epoch, empty without one."""
+    refined: bool | None = None
+    """Whether the coefficients are those of a niche network; None where none was tried."""
+    r2_lasso_niche: float = math.nan
+    """R2 of the regression on the regions held out from the network; NaN = not computed."""
+    r2_niche: float = math.nan
+    """R2 of the network on the same regions."""
+    niche_reason: str = ""
+    """Why the network stands or does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +121,8 @@ def format_log(log: GeneLog) -> str:
 
     Returns
     -------
-    Tab-separated lines. The block `# held_out` comes last and begins with a comment, so that programs that know the
-    format of the compiled edition read past it.
+    Tab-separated lines. The blocks `# held_out` and, where a niche network was tried, `# niche` come last and begin
+    with a comment, so that programs that know the format of the compiled edition read past them.
     """
     head = {
         "gene": _word(log.gene),
@@ -139,7 +148,16 @@ def format_log(log: GeneLog) -> str:
         "\t".join((_label(entry.cluster), _known(entry.r2_in), _known(entry.r2_out), _significant(entry.penalty)))
         for entry in log.clusters
     ]
+    tried = [entry for entry in log.clusters if entry.refined is not None]
+    if tried:
+        lines += ["", f"# niche: {', '.join(NICHE_COLUMNS)}", "\t".join(NICHE_COLUMNS)]
+        lines += [_niche_row(entry) for entry in tried]
     return "\n".join(lines) + "\n"
+
+
+def _niche_row(entry: ClusterLog) -> str:
+    figures = _known(entry.r2_lasso_niche), _known(entry.r2_niche)
+    return "\t".join((_label(entry.cluster), _truth(entry.refined), *figures, _word(entry.niche_reason) or "NA"))
 
 
 def _summary_row(entry: ClusterLog) -> str:

@@ -40,7 +40,8 @@ class InputData:
     names_sha256: str | None = None
     """Of all cell and gene names in order."""
     content_sha256: str | None = None
-    """Of positions, clusters, and the expression of some genes, the same ones for every run on these genes."""
+    """Of positions, clusters, pieces of tissue, and the expression of some genes, the same ones for every run on these
+    genes."""
     network_sha256: str | None = None
     """Of the prior network restricted to these genes."""
 

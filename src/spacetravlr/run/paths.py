@@ -19,6 +19,8 @@ from spacetravlr.errors import RunDirectoryError
 ORPHAN_SUFFIX = ".orphan"
 LOCK_SUFFIX = ".lock"
 REPRO_TOML = "spacetravlr_run_repro.toml"
+PREPARED_SAMPLE = "spacetravlr_prepared.h5ad"
+"""The sample of a training that has prepared it itself."""
 MANIFEST = "run_manifest.json"
 LOG_DIRECTORY = "log"
 RUN_LOG = "run.log"
@@ -140,11 +142,22 @@ def condition_directories(directory: Path) -> dict[str, Path]:
     """Return the runs of a condition split by condition, empty if it is none.
 
     The condition is what `condition_label.txt` says (the compiled edition puts text in quotes, which are dropped),
-    else the name of the directory.
+    else the name of the directory; of two with the same one the first by name counts.
+
+    Raises
+    ------
+    RunDirectoryError
+        If the file system refuses to list them.
     """
     parent = RunPaths(directory).conditions
-    places = sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
-    return {_condition(path): path for path in places}
+    try:
+        places = sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
+    except OSError as error:
+        raise RunDirectoryError(f"cannot read {parent}: {error.strerror}") from error
+    found: dict[str, Path] = {}
+    for path in places:
+        found.setdefault(_condition(path), path)
+    return found
 
 
 def default_output_dir(h5ad: str | Path, *, parent: Path | None = None) -> Path:
@@ -173,10 +186,19 @@ def _genes(names: list[str], suffix: str) -> frozenset[str]:
     )
 
 
-def _condition(directory: Path) -> str:
+def condition_label(directory: Path) -> str | None:
+    """Return the condition that a run is about; None if its directory has no `condition_label.txt` or an empty one.
+
+    The compiled edition puts text in quotes, which are dropped.
+    """
     try:
         label = (directory / CONDITION_LABEL).read_text(encoding="utf-8").strip()
     except OSError:
-        return directory.name
+        return None
     quoted = len(label) > 1 and label[0] == label[-1] == '"'
-    return label[1:-1] if quoted else label or directory.name
+    return label[1:-1] if quoted else label or None
+
+
+def _condition(directory: Path) -> str:
+    label = condition_label(directory)
+    return directory.name if label is None else label

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from spacetravlr.betas import Betabase, Betas, betadata_files
 from spacetravlr.errors import InputError, nearest
-from spacetravlr.run._locate import find_file, find_sample, locate
+from spacetravlr.run._locate import find_file, find_sample, locate, own_cells, same_samples
 from spacetravlr.run._log_parser import read_log
-from spacetravlr.run._scores import read_logs, score_table
+from spacetravlr.run._scores import path_table, read_logs, score_table
 from spacetravlr.run.directory import RunDirectory
 from spacetravlr.run.log import GeneLog
 from spacetravlr.run.manifest import InputData
@@ -146,15 +146,33 @@ class Run:
         return Betabase.load(self.path)
 
     def scores(self) -> pd.DataFrame:
-        """Return how well each target is fitted in each cluster, from the text logs.
+        """Return how well each target is fitted in each cluster: the table `scores.feather`, as of now.
 
         Returns
         -------
-        Columns `gene, cluster, n_cells, n_modulators, r2_in, r2_out, train_mse, converged, n_iter, lambda, kept`.
-        `r2_out` (held out, spatial blocks) and `lambda` are NaN where the log does not tell; `kept` is False where
-        the coefficients were set to zero because of the score.
+        One row per finished target and cluster, with the columns `gene, cluster, n_cells, n_modulators, n_kept, r2_in,
+        r2_out, r2_pooled, r2_tf_only, r2_shuffled, p_space, train_mse, converged, n_iter, lambda, kept, refined,
+        r2_niche_out, reason`.
+        `r2_out` is held out (spatial blocks), `r2_pooled` the same over all clusters together, and `lambda` the penalty
+        chosen, one per target. `r2_tf_only` is the held-out score of a model without ligands, `r2_shuffled` that of a
+        model whose cells get what another cell of their cluster received, and `p_space` (one per target) the chance of
+        a difference this large between that and the true places if the place did not matter. `kept` is False where no
+        coefficient is written; `refined` tells whether coefficients are those of a niche network, with the held-out R2
+        `r2_niche_out`, and is None where none was tried; `reason` says of targets without a model why. What is not
+        known is NaN (runs of the compiled edition tell less).
         """
-        return score_table(read_logs(self.directory.files.log_directory))
+        return score_table(self.directory.scores())
+
+    def penalty_path(self) -> pd.DataFrame:
+        """Return the error that cross-validation found along the penalties: the table `path.feather`, as of now.
+
+        Returns
+        -------
+        One row per target and penalty tried, from strong to weak, with the columns `gene, lambda, error, error_se,
+        chosen`. The error is the mean squared error of the cells held out, over all clusters, in units of the variance
+        within the cluster; `error_se` is its standard error over folds. Empty without cross-validation.
+        """
+        return path_table(self.directory.scores())
 
     def log(self, gene: str) -> GeneLog | None:
         """Return the text log of a target; None if there is none.
@@ -171,7 +189,7 @@ class Run:
         return read_logs(self.directory.files.log_directory).get(gene)
 
     def tissue(self) -> Tissue:
-        """Return the sample, with layer and clusters as configured.
+        """Return the sample, with layer, clusters and pieces of tissue as configured; in a condition split, its cells.
 
         Raises
         ------
@@ -272,12 +290,15 @@ class Run:
 
         data, given = self.config.data, self._adata
         if isinstance(given, Tissue):
-            return given
+            return own_cells(same_samples(given, data.sample), self.path, data.condition)
         if given is None or isinstance(given, str | Path):
             path = find_sample(self.config, self.toml) if given is None else given
-            tissue = Tissue.open(path, layer=data.layer, cluster_key=data.cluster_annot)
+            tissue = Tissue.open(path, layer=data.layer, cluster_key=data.cluster_annot, sample_key=data.sample)
         else:
-            tissue = Tissue.from_anndata(given, layer=data.layer, cluster_key=data.cluster_annot)
+            tissue = Tissue.from_anndata(
+                given, layer=data.layer, cluster_key=data.cluster_annot, sample_key=data.sample
+            )
+        tissue = own_cells(tissue, self.path, data.condition)
         self._compare(tissue)
         return tissue
 
@@ -293,7 +314,8 @@ class Run:
         named = self.config.data.perturb_obs_subset_file
         if named is None:
             return None
-        return read_cell_list(find_file(named, "[data].perturb_obs_subset_file", self.toml), self._tissue.cells)
+        path = find_file(named, "[data].perturb_obs_subset_file", self.toml)
+        return read_cell_list(path, self._tissue.cells, left_out=self._tissue.left_out)
 
     def _compare(self, tissue: Tissue) -> None:
         manifest = self.directory.manifest

@@ -11,7 +11,7 @@ from spacetravlr.atomic import create_text, make_directory
 from spacetravlr.config import RunConfig, settings
 from spacetravlr.errors import ConfigError, RunDirectoryError, SettingsChangedError, listing
 from spacetravlr.run.manifest import InputData, Manifest
-from spacetravlr.run.paths import RunPaths, scan
+from spacetravlr.run.paths import CONDITION_LABEL, PREPARED_SAMPLE, RunPaths, scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def input_differences(stored: InputData, wanted: InputData) -> tuple[Difference,
         "number of genes": (stored.n_genes, wanted.n_genes),
         "cell and gene names (sha256)": (stored.names_sha256, wanted.names_sha256),
         "file content (sha256)": (stored.sha256, wanted.sha256),
-        "expression, positions or clusters (sha256)": (stored.content_sha256, wanted.content_sha256),
+        "expression, positions, clusters or samples (sha256)": (stored.content_sha256, wanted.content_sha256),
         "prior network (sha256)": (stored.network_sha256, wanted.network_sha256),
     }
     return tuple(
@@ -157,7 +157,9 @@ def _look_around(root: Path) -> tuple[str, ...]:
             f"{root} holds results of {len(found.finished)} genes but no {RunPaths(root).toml.name}, so their settings "
             "are unknown; use another --output-dir, or remove them"
         )
-    names = sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
+    # a run of a condition split finds its label there, one that prepares its sample first the ready file
+    expected = {CONDITION_LABEL, PREPARED_SAMPLE}
+    names = sorted(path.name for path in root.iterdir() if path.name[:1] != "." and path.name not in expected)
     if not names:
         return ()
     return (f"{root} is not empty ({listing(names, 5)}); the run is written beside what is there",)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from spacetravlr.regression import MIN_CELLS, choose_gram, gram_bytes
 from spacetravlr.training import descent, readme_solver
+from spacetravlr.training._writer import AHEAD
 
 PROGRAM = 330e6
 """Python with the libraries and compiled kernels of a training, bytes (measured)."""
@@ -73,7 +74,8 @@ def memory(sizes: Sizes) -> dict[str, float]:
     - Gram matrices ``(8 + 4 F) P^2`` for each cluster that has them (``8 P^2`` with the README's solver, whose designs
       without a fold take ``8 n P (F - 1)`` more), the largest clusters first, within `GRAM_BUDGET`;
     - bootstraps ``4 B P^2`` for each of these clusters (8 without a ridge), within `DRAW_BUDGET`;
-    - blocks ``w (24 n T + 8 C (1 + F) T P + 8 C F T p + 32 C T p)``, and the draw at work, ``20 * 0.64 max(n_c) P``;
+    - blocks ``w (24 n T + 8 C (1 + F) T P + 8 C F T p + 32 C T p)``, ``32 C T p`` for each of the `AHEAD` that are
+      being written, and the draw at work, ``20 * 0.64 max(n_c) P``;
     - set-up, more than what it leaves: reading ``n G b + 12 n min(G, 1024)``, or the design of the largest cluster
       twice more and three matrices of ``8 P^2``. It is over before the bootstraps and blocks begin, so only the larger
       of the two counts.
@@ -133,8 +135,9 @@ def _blocks(sizes: Sizes) -> float:
     scored = sum(n >= MIN_CELLS for n in sizes.cells)
     responses = 24.0 * sizes.n_cells * T
     if sizes.readme:
-        return sizes.workers * (responses + 8.0 * T * P + 8.0 * T * p * (_ROUNDS + C))
+        return sizes.workers * (responses + 8.0 * T * P + 8.0 * T * p * (_ROUNDS + C)) + AHEAD * 8.0 * C * T * p
     moments = 8.0 * C * (1 + sizes.n_folds) * T * P
-    each = responses + moments + 8.0 * scored * sizes.n_folds * T * p + 32.0 * C * T * p
+    fits = 32.0 * C * T * p
+    each = responses + moments + 8.0 * scored * sizes.n_folds * T * p + fits
     drawing = 20.0 * _DRAWN * max(sizes.cells) * P if sizes.n_draws else 0.0
-    return sizes.workers * each + drawing
+    return sizes.workers * each + AHEAD * fits + drawing

@@ -15,7 +15,8 @@ from spacetravlr.training.descent import CoordinateDescent
 from spacetravlr.training.fits import BlockSolver, TargetFit, kept_clusters, orphan_reason, to_betas
 from spacetravlr.training.inputs import read_inputs
 from spacetravlr.training.plan import make_plan
-from spacetravlr.training.trainer import BLOCK, make_solver
+from spacetravlr.training.solvers import make_regression
+from spacetravlr.training.trainer import BLOCK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,6 +55,8 @@ class Probe:
     """Bytes of a value of the expression."""
     kept: float
     """Mean number of columns of a coefficient file, over all targets; a target without a model counts as 0."""
+    active: float = 0.0
+    """Mean number of coefficients of a cell that are not zero, over all cells and targets."""
 
 
 def take_probe(tissue: Tissue, settings: RunConfig, network: PriorNetwork, targets: Sequence[str]) -> Probe:
@@ -86,7 +89,7 @@ def take_probe(tissue: Tissue, settings: RunConfig, network: PriorNetwork, targe
     plan = _thinned(make_plan(tissue, sub, inputs, listen))
     with one_blas_thread():
         began = time.thread_time()
-        solver = make_solver(plan)
+        solver = make_regression(plan)
         built = time.thread_time() - began
         # what is compiled or made once, is done now
         _fit(solver, inputs.targets, few[:1])
@@ -102,6 +105,7 @@ def take_probe(tissue: Tissue, settings: RunConfig, network: PriorNetwork, targe
             n_draws, solver.draws = len(solver.draws[0]), None
             alone, _ = _fit(solver, inputs.targets, few)
             drawing, seconds = max(0.0, seconds - alone) / n_draws, alone
+    written = [_written(fit, plan) for fit in fits if fit is not None]
     return Probe(
         read_s=times["expression"] / max(len(inputs.gene_at), 1),
         receive_s=times["received ligands"] / max(len(inputs.catalogue.ligands), 1),
@@ -110,7 +114,8 @@ def take_probe(tissue: Tissue, settings: RunConfig, network: PriorNetwork, targe
         draw_s=drawing / len(few),
         columns=len(inputs.catalogue),
         itemsize=inputs.expression.itemsize,
-        kept=sum(_kept_columns(fit, plan) for fit in fits if fit is not None) / len(few),
+        kept=sum(int(np.any(values, axis=0).sum()) for values in written) / len(few),
+        active=sum(_active(values, plan) for values in written) / len(few),
     )
 
 
@@ -161,8 +166,14 @@ def _fit(solver: BlockSolver, block: Sequence[str], wanted: Sequence[str]) -> tu
     return time.thread_time() - began, fits
 
 
-def _kept_columns(fit: TargetFit, plan: Plan) -> int:
+def _written(fit: TargetFit, plan: Plan) -> NDArray[np.bool_]:
+    """Return (C, p) which coefficients of a target would be written that are not zero."""
     kept = kept_clusters(fit, plan.config)
     if orphan_reason(fit, kept, plan.config) is not None:
-        return 0
-    return int(np.any(to_betas(fit, kept, plan.tissue.clusters, plan.config).values != 0.0, axis=0).sum())
+        return np.zeros(fit.coef.shape, dtype=np.bool_)
+    return np.asarray(to_betas(fit, kept, plan.tissue.clusters, plan.config).values != 0.0)
+
+
+def _active(written: NDArray[np.bool_], plan: Plan) -> float:
+    sizes = np.array([len(rows) for rows in plan.rows])
+    return float(written.sum(axis=1) @ sizes / sizes.sum())

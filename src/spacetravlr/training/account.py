@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spacetravlr.device import choose_device
 from spacetravlr.events import RunFinished
 from spacetravlr.run import InputData, Manifest, RunDirectory, environment
 from spacetravlr.training.workers import worker_count
 
 if TYPE_CHECKING:
+    from spacetravlr.config import RunConfig
     from spacetravlr.prior import PriorNetwork
     from spacetravlr.training.plan import Plan
     from spacetravlr.training.trainer import Tally
@@ -31,10 +33,23 @@ def first_manifest(plan: Plan, directory: RunDirectory, sample: InputData, netwo
         network=network.source,
         input=sample,
         config=settings.model_dump(mode="json"),
-        device="cpu",
+        device=device_of(settings),
         seed=settings.execution.random_seed,
         **environment(),
     )
+
+
+def device_of(settings: RunConfig) -> str:
+    """Return where a training with these settings computes, in words.
+
+    Raises
+    ------
+    SpaceTravLRError
+        If a device is asked for by name and is not there.
+    """
+    if settings.cluster.scheduler is not None:
+        return f"{settings.execution.device}, as each worker finds it"
+    return str(choose_device(settings.execution.device))
 
 
 def finished(manifest: Manifest, tally: Tally, seconds: float) -> RunFinished:

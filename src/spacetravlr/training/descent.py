@@ -24,11 +24,14 @@ from spacetravlr.regression import (
     fit_cluster,
     resampled_bytes,
 )
-from spacetravlr.training.fits import TargetFit, kept_clusters
+from spacetravlr.training.column_sets import column_sets
+from spacetravlr.training.diagnostics import Block, Diagnostics
+from spacetravlr.training.fits import ErrorPath, TargetFit, kept_clusters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from spacetravlr.device import Accelerator
     from spacetravlr.training.plan import Plan
 
 MIN_REGIONS = 5
@@ -37,7 +40,6 @@ GRAM_BUDGET = 2 << 30
 """Bytes that the Gram matrices of all clusters may take together."""
 DRAW_BUDGET = 2 << 30
 """Bytes that the Gram matrices of all bootstraps may take together; without room they are made for every block."""
-N_GROUPS = 4
 
 
 class CoordinateDescent:
@@ -47,17 +49,22 @@ class CoordinateDescent:
     ----------
     plan
         The shared part; its designs are standardised and their Gram matrices built here, once.
+    accelerator
+        Device for the products over cells; None for the CPU.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, accelerator: Accelerator | None = None) -> None:
         self.plan = plan
+        self.accelerator = accelerator
         lasso = plan.config.lasso
         self.held_out = lasso.select == "cv" or plan.config.training.held_out
         n_folds = len(np.unique(plan.folds)) if self.held_out else 0
         sizes = [len(rows) for rows in plan.rows]
         use = choose_gram(sizes, len(plan.inputs.catalogue), n_folds, GRAM_BUDGET)
         self.grams = [
-            ClusterGram(plan.design(c), plan.folds[rows] if self.held_out else None, use_gram=use[c])
+            ClusterGram(
+                plan.design(c), plan.folds[rows] if self.held_out else None, use_gram=use[c], accelerator=accelerator
+            )
             for c, rows in enumerate(plan.rows)
         ]
         if lasso.select == "cv":
@@ -65,6 +72,8 @@ class CoordinateDescent:
         else:
             self.path = Path.fixed(l1=lasso.l1_reg, group=lasso.group_reg, ridge=lasso.ridge)
         self.draws = self._resample() if lasso.select == "cv" and lasso.n_bootstraps else None
+        wanted = lasso.select == "cv" and plan.config.training.diagnostics
+        self.diagnostics = Diagnostics(plan, use, self.path, accelerator) if wanted else None
 
     def _resample(self) -> list[Resampled]:
         """Draw the cells of each cluster; the draws depend on seed and cluster, so all targets share their moments."""
@@ -97,7 +106,8 @@ class CoordinateDescent:
         live = np.array(wanted, dtype=np.bool_)
         raw = [plan.responses(targets, c) for c in range(len(plan.rows))]
         responses = [gram.responses(Y) for gram, Y in zip(self.grams, raw, strict=True)]
-        sets = self._column_sets(targets)
+        modulators = [plan.inputs.modulators[target] for target in targets]
+        sets = column_sets(plan, modulators)
         choice = None
         penalty = np.ones(len(targets))
         if self.held_out:
@@ -106,32 +116,28 @@ class CoordinateDescent:
                 live &= choice.index >= 0
                 penalty = np.where(choice.index >= 0, choice.chosen, 1.0)
         out = [
-            TargetFit.empty(plan.inputs.modulators[t], len(plan.rows)) if w else None
-            for t, w in zip(targets, wanted, strict=True)
+            TargetFit.empty(one, len(plan.rows)) if want else None for one, want in zip(modulators, wanted, strict=True)
         ]
         if choice is not None:
             for t, fit in enumerate(out):
                 if fit is not None:
                     self._add_choice(fit, choice, t)
+            self._diagnose(out, Block(modulators, self.grams, responses, raw), choice, live)
         for c in range(len(plan.rows)):
             self._fit_cluster(c, out, live, penalty, (raw[c], responses[c], sets[c]))
         return out
 
-    def _column_sets(self, targets: Sequence[str]) -> list[ColumnSets]:
-        plan = self.plan
-        modulators = [plan.inputs.modulators[target] for target in targets]
-        columns = [plan.inputs.catalogue.positions(one.names) for one in modulators]
-        groups = [one.groups for one in modulators]
-        shared: ColumnSets | None = None
-        sets = []
-        for c in range(len(plan.rows)):
-            masks = [plan.mask(target, c) for target in targets]
-            if any(mask is not None for mask in masks):
-                sets.append(ColumnSets.build(columns, groups, N_GROUPS, masks))
-            else:
-                shared = shared or ColumnSets.build(columns, groups, N_GROUPS)
-                sets.append(shared)
-        return sets
+    def _diagnose(self, out: list[TargetFit | None], block: Block, choice: Choice, live: NDArray[np.bool_]) -> None:
+        """Ask what the ligands contribute, where a model will be written."""
+        if self.diagnostics is None:
+            return
+        passed = live & np.array([fit is not None and self._has_skill(fit) for fit in out])
+        found = self.diagnostics.diagnose(block, choice, passed)
+        for t in np.flatnonzero(passed):
+            fit = out[t]
+            if fit is not None:
+                fit.r2_tf_only, fit.r2_shuffled = found.r2_tf_only[:, t], found.r2_shuffled[:, t]
+                fit.p_space = float(found.p_space[t])
 
     def _fit_cluster(
         self,
@@ -205,10 +211,12 @@ class CoordinateDescent:
         """Return whether these coefficients will be written, so that their spread is of interest."""
         if fit is None:
             return False
-        config = self.plan.config
-        held_out = config.training.score_on == "held_out"
-        passed = not held_out or fit.r2_pooled >= config.training.score_threshold
-        return bool(passed and kept_clusters(fit, config)[c])
+        return self._has_skill(fit) and bool(kept_clusters(fit, self.plan.config)[c])
+
+    def _has_skill(self, fit: TargetFit) -> bool:
+        """Return whether the target as a whole reaches the threshold."""
+        training = self.plan.config.training
+        return training.score_on != "held_out" or bool(fit.r2_pooled >= training.score_threshold)
 
     def _positions(self, fit: TargetFit | None, c: int) -> NDArray[np.int64]:
         if fit is None:
@@ -228,4 +236,6 @@ class CoordinateDescent:
     def _add_choice(self, fit: TargetFit, choice: Choice, t: int) -> None:
         fit.r2_out = choice.r2_out[:, t]
         fit.r2_pooled = float(choice.r2_pooled[t])
-        fit.penalty = float(choice.chosen[t]) if self.plan.config.lasso.select == "cv" else float("nan")
+        if self.plan.config.lasso.select == "cv":
+            fit.penalty = float(choice.chosen[t])
+            fit.path = ErrorPath(choice.lambdas, choice.curve[:, t], choice.spread[:, t])

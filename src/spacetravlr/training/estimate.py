@@ -15,11 +15,14 @@ from spacetravlr.events import Listener
 from spacetravlr.regression import Catalogue
 from spacetravlr.regression import Path as Penalties
 from spacetravlr.training._memory import Sizes, kept_draws, memory, with_grams
+from spacetravlr.training._niche_estimate import NicheSizes, niche_disk, niche_memory, niche_seconds
 from spacetravlr.training._probe import Probe, gram_flop, take_probe
+from spacetravlr.training.account import device_of
 from spacetravlr.training.api import log_notice
+from spacetravlr.training.conditions import trained_parts
 from spacetravlr.training.inputs import choose_targets, select_modulators
 from spacetravlr.training.request import load_network, open_sample, settle
-from spacetravlr.training.trainer import BLOCK
+from spacetravlr.training.trainer import block_size
 from spacetravlr.training.workers import worker_count
 
 if TYPE_CHECKING:
@@ -61,6 +64,10 @@ class Estimate:
     """Bytes that the run directory will take, at most."""
     times: Mapping[str, float]
     """Seconds, by part."""
+    n_parts: int = 1
+    """Runs of a condition split, 1 without one; cells, disk and time are of all, memory is of the largest."""
+    device: str = "cpu"
+    """Where the work would be done, in words."""
 
     @property
     def memory_bytes(self) -> float:
@@ -105,8 +112,12 @@ def estimate_training(
     told = log_notice if listener is None else listener
     began = time.perf_counter()
     settings = settle(config, genes, dict(overrides), told)
+    device = device_of(settings)
     tissue = open_sample(adata, settings, told)
     network = load_network(tissue, settings, told)
+    parts = trained_parts(tissue, settings, told)
+    # the probe counts cells out; the largest part tells most about all of them
+    tissue = max(parts, key=lambda part: part.n_cells)
     targets = choose_targets(tissue, settings, told)
     modulators = select_modulators(tissue, settings, network, targets)
     catalogue = Catalogue.from_modulators(modulators.values())
@@ -115,19 +126,34 @@ def estimate_training(
     if not fitted:
         raise InputError("no target has a modulator in the prior network: nothing would be trained")
     probe = take_probe(tissue, settings, network, fitted)
-    sizes = _sizes(tissue, settings, modulators, catalogue, probe=probe, edges=_file_rows(network))
+    edges = _file_rows(network)
+    of_parts = [_sizes(part, settings, modulators, catalogue, probe=probe, edges=edges) for part in parts]
+    sizes = _sizes(tissue, settings, modulators, catalogue, probe=probe, edges=edges)
     counts = [len(one.names) for one in modulators.values()]
+    times = [
+        _times(opened if number == 0 else 0.0, len(fitted), len(targets), one, probe)
+        | niche_seconds(_niche_sizes(one, probe), settings, len(fitted))
+        for number, one in enumerate(of_parts)
+    ]
     return Estimate(
-        n_cells=tissue.n_cells,
-        n_clusters=len(sizes.cells),
+        n_parts=len(parts),
+        n_cells=sum(part.n_cells for part in parts),
+        n_clusters=max(len(one.cells) for one in of_parts),
         n_targets=len(targets),
         n_without=len(targets) - len(fitted),
         modulators=(min(counts), int(np.median(counts)), max(counts)),
         n_columns=sizes.columns,
         workers=sizes.workers,
-        memory=memory(sizes),
-        disk=_disk(len(targets), sizes, probe),
-        times=_times(opened, len(fitted), len(targets), sizes, probe),
+        device=device,
+        memory=max(
+            (memory(one) | niche_memory(_niche_sizes(one, probe), settings) for one in of_parts),
+            key=lambda one: sum(one.values()),
+        ),
+        disk=sum(
+            _disk(len(targets), one, probe) + niche_disk(_niche_sizes(one, probe), settings, len(targets))
+            for one in of_parts
+        ),
+        times={name: sum(one[name] for one in times) for name in times[0]},
     )
 
 
@@ -142,7 +168,7 @@ def _sizes(
 ) -> Sizes:
     lasso, n_targets = settings.lasso, len(modulators)
     cv = lasso.select == "cv"
-    workers = min(worker_count(settings.execution.n_parallel), -(-n_targets // BLOCK))
+    workers = min(worker_count(settings.execution.n_parallel), -(-n_targets // block_size(settings)))
     own_layer = settings.data.response_layer is not None
     return Sizes(
         cells=[int(size) for size in tissue.clusters.sizes],
@@ -153,13 +179,17 @@ def _sizes(
         itemsize=probe.itemsize,
         ligands=len(catalogue.ligands),
         edges=edges,
-        block=min(BLOCK, n_targets),
+        block=min(block_size(settings), n_targets),
         workers=workers,
         n_folds=lasso.n_folds if cv or settings.training.held_out else 0,
         n_draws=lasso.n_bootstraps if cv else 0,
         single=cv and Penalties(lasso.penalty or "enet").ridge_part > 0.0,
         readme=lasso.solver == "fista",
     )
+
+
+def _niche_sizes(sizes: Sizes, probe: Probe) -> NicheSizes:
+    return NicheSizes(sizes.cells, sizes.columns, probe.active, sizes.width, sizes.workers)
 
 
 def _file_rows(network: PriorNetwork) -> int:
@@ -174,7 +204,7 @@ def _times(opened: float, n_fitted: int, n_targets: int, sizes: Sizes, probe: Pr
     """Scale what was measured to the whole run."""
     P, workers = sizes.columns, 1.0 + _FURTHER_WORKER * (sizes.workers - 1)
     grams = [n for n, has in zip(sizes.cells, with_grams(sizes), strict=True) if has]
-    n_blocks = -(-n_targets // BLOCK)
+    n_blocks = -(-n_targets // sizes.block)
     # the matrices of the bootstraps, once for all blocks or anew for each
     kept = sum(n for n, keep in zip(sizes.cells, kept_draws(sizes), strict=True) if keep)
     drawn = kept + n_blocks * (sum(grams) - kept)
@@ -195,10 +225,11 @@ def _times(opened: float, n_fitted: int, n_targets: int, sizes: Sizes, probe: Pr
 
 
 def _disk(n_targets: int, sizes: Sizes, probe: Probe) -> float:
-    """Return what coefficient, stability and log files take; sizes as observed."""
+    """Return what coefficient, stability, log and score files take; sizes as observed."""
     C = len(sizes.cells)
     table = 1000.0 + probe.kept * (190.0 + 5.0 * C)
     log = 800.0 + 60.0 * C
     tables = 2 if sizes.n_draws else 1
-    in_sectors = tables * -(-table // _SECTOR) + -(-log // _SECTOR)
+    record = 1200.0 + 90.0 * C
+    in_sectors = tables * -(-table // _SECTOR) + -(-log // _SECTOR) + -(-record // _SECTOR)
     return n_targets * in_sectors * _SECTOR + 50e3 + 20.0 * n_targets

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from spacetravlr.device import choose_device
 from spacetravlr.errors import UsageError
+from spacetravlr.events import Notice
+from spacetravlr.training.account import device_of
 from spacetravlr.training.trainer import StopRequest, Tally, Trainer
 
 if TYPE_CHECKING:
@@ -40,10 +43,12 @@ class Threads:
     """Trains on threads of this process."""
 
     def check(self, settings: RunConfig) -> None:
-        """Refuse settings that ask for a cluster.
+        """Refuse settings that ask for a cluster, or for a device that is not here.
 
         Raises
         ------
+        MissingExtraError, ConfigError
+            If the device that `[execution].device` names is not there.
         UsageError
             If `[cluster].scheduler` is set.
         """
@@ -52,7 +57,9 @@ class Threads:
                 f"[cluster].scheduler = {settings.cluster.scheduler!r}, but this call trains on threads: use "
                 "spacetravlr.tl.train, or give executor=spacetravlr.cluster.ClusterExecutor()"
             )
+        choose_device(settings.execution.device)
 
     def assign(self, plan: Plan, directory: RunDirectory, listener: Listener, stop: StopRequest) -> Trainer:
-        """Return a trainer with threads."""
+        """Return a trainer with threads, and tell on which device."""
+        listener(Notice(f"device: {device_of(plan.config)}"))
         return Trainer(plan, directory, listener, stop)

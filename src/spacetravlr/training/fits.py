@@ -9,6 +9,7 @@ import numpy as np
 
 from spacetravlr.betas import Betas
 from spacetravlr.run import ClusterLog, GeneLog
+from spacetravlr.training.scores import to_scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +17,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spacetravlr.config import RunConfig
+    from spacetravlr.device import Accelerator
     from spacetravlr.prior import Modulators
+    from spacetravlr.run import GeneScores
     from spacetravlr.tissue import Clusters
+    from spacetravlr.training.refined import Refined
+
+
+@dataclass(frozen=True)
+class ErrorPath:
+    """How well one target is predicted in the cells held out, by penalty, from strong to weak."""
+
+    lambdas: NDArray[np.float64]
+    error: NDArray[np.float64]
+    """Mean squared error over all clusters, in units of the variance within the cluster; NaN where it was not tried."""
+    spread: NDArray[np.float64]
+    """Its standard error over folds."""
 
 
 @dataclass
@@ -37,7 +52,15 @@ class TargetFit:
     """(C,), NaN where no held-out R2 was computed."""
     r2_pooled: float = float("nan")
     """Held-out R2 over all evaluated clusters together."""
+    r2_tf_only: NDArray[np.float64] | None = None
+    """(C,), held-out R2 of a model without ligands; None where it was not asked for."""
+    r2_shuffled: NDArray[np.float64] | None = None
+    """(C,), held-out R2 when each cell gets what another cell of its cluster received."""
+    p_space: float = float("nan")
+    """One-sided, for "what is received at the own place predicts better than that of another"."""
     penalty: float = float("nan")
+    path: ErrorPath | None = None
+    """How the penalty was chosen; None without cross-validation."""
     stability: NDArray[np.float64] | None = None
     """(C, p), fraction of bootstraps with the sign of the fit."""
     boot_mean: NDArray[np.float64] | None = None
@@ -45,6 +68,9 @@ class TargetFit:
     """(C, p), mean and standard deviation over bootstraps, original units."""
     boot_intercept: NDArray[np.float64] | None = None
     """(C,), the intercept that belongs to `boot_mean`."""
+
+    refined: Refined | None = None
+    """What niche networks made of it; None where that was not asked."""
 
     @classmethod
     def empty(cls, modulators: Modulators, n_clusters: int) -> TargetFit:
@@ -64,6 +90,9 @@ class TargetFit:
 
 class BlockSolver(Protocol):
     """Fits a block of targets in all clusters."""
+
+    accelerator: Accelerator | None
+    """Device that some of the work is given to."""
 
     def fit(self, targets: Sequence[str], wanted: Sequence[bool]) -> list[TargetFit | None]:
         """Fit the wanted targets of a block; the block as a whole decides the rounding, so it is always the same."""
@@ -147,6 +176,33 @@ def to_log(fit: TargetFit, kept: NDArray[np.bool_], clusters: Clusters, config: 
         lasso_n_iter_max=config.lasso.n_iter if fista else 0,
         lasso_tol=config.lasso.tol if fista else 0.0,
     )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What becomes of the fit of a target."""
+
+    fit: TargetFit
+    kept: NDArray[np.bool_]
+    """(C,), clusters whose coefficients are written."""
+    betas: Betas | None
+    """None for an orphan."""
+    reason: str
+    """Why it is one."""
+    log: GeneLog
+    scores: GeneScores
+
+
+def settle(fit: TargetFit, clusters: Clusters, config: RunConfig) -> Outcome:
+    """Decide what becomes of a fit."""
+    kept = kept_clusters(fit, config)
+    reason = orphan_reason(fit, kept, config)
+    betas = to_betas(fit, kept, clusters, config) if reason is None else None
+    scores = to_scores(fit, kept, clusters, betas=betas, reason=reason or "")
+    log = to_log(fit, kept, clusters, config)
+    if fit.refined is not None:
+        log = fit.refined.told(log)
+    return Outcome(fit, kept, betas, reason or "", log, scores)
 
 
 def mean_known(values: NDArray[np.float64]) -> float:

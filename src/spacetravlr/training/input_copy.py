@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,9 @@ INPUT_COPY = "spacetravlr_minimal_repro.h5ad"
 _COLUMNS = 512
 
 
-def write_input_copy(tissue: Tissue, path: Path, *, response_layer: str | None = None) -> None:
+def write_input_copy(
+    tissue: Tissue, path: Path, *, response_layer: str | None = None, columns: Iterable[str | None] = ()
+) -> None:
     """Write the layers, the cluster columns and the coordinates of a sample as h5ad.
 
     Parameters
@@ -30,6 +33,8 @@ def write_input_copy(tissue: Tissue, path: Path, *, response_layer: str | None =
         that it holds the same sample.
     response_layer
         A second layer to copy.
+    columns
+        Further columns of obs to copy, those of samples and conditions; None is left out.
 
     Raises
     ------
@@ -47,7 +52,7 @@ def write_input_copy(tissue: Tissue, path: Path, *, response_layer: str | None =
 
     from spacetravlr.tissue import CELL_TYPE_NAMES
 
-    wanted = {tissue.clusters.column, "cell_type_int", *CELL_TYPE_NAMES}
+    wanted = {tissue.clusters.column, "cell_type_int", *CELL_TYPE_NAMES, *columns}
     layers = {name: _sparse(tissue, name) for name in dict.fromkeys([tissue.layer, response_layer]) if name is not None}
     copy = anndata.AnnData(
         X=layers.pop("X", None),

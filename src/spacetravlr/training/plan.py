@@ -38,11 +38,20 @@ class Plan:
     rows: tuple[NDArray[np.int64], ...]
     """Per cluster, its cells in file order."""
 
-    def design(self, cluster: int) -> NDArray[np.float64]:
-        """Return the raw design of one cluster, (n, P)."""
+    def design(self, cluster: int, *, received_by: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """Return the raw design of one cluster, (n, P).
+
+        Parameters
+        ----------
+        cluster
+            Number of the cluster.
+        received_by
+            (n,) cells whose received ligands are used in place of each cell's own.
+        """
         rows = self.rows[cluster]
         catalogue = self.inputs.catalogue
-        return catalogue.design(self.inputs.columns(catalogue.genes, rows), self.received[rows])
+        received = self.received[rows if received_by is None else received_by]
+        return catalogue.design(self.inputs.columns(catalogue.genes, rows), received)
 
     def responses(self, targets: Sequence[str], cluster: int) -> NDArray[np.float64]:
         """Return the response of some targets in one cluster, (n, T), expression units."""
@@ -81,10 +90,7 @@ def make_plan(tissue: Tissue, config: RunConfig, inputs: Inputs, listener: Liste
     InputError
         If held-out regions are asked for and the sample has too few cells or regions for them.
     """
-    blocks = spatial_blocks(tissue.xy, radius=config.spatial.radius)
-    folds = deal_folds(blocks, config.lasso.n_folds, seed=config.execution.random_seed)
-    if config.lasso.select == "cv" or config.training.held_out:
-        _check_held_out(tissue, folds)
+    blocks, folds = hold_out(tissue, config)
     with stage("received ligands", listener) as done:
         ligands = inputs.catalogue.ligands
         received, method = receive(tissue, config, ligands, inputs.columns(ligands), inputs.ligand_radii)
@@ -99,6 +105,44 @@ def make_plan(tissue: Tissue, config: RunConfig, inputs: Inputs, listener: Liste
         folds=folds,
         rows=tuple(np.flatnonzero(codes == code) for code in range(len(tissue.clusters.labels))),
     )
+
+
+def hold_out(tissue: Tissue, config: RunConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Divide the sample into regions, and deal them to folds.
+
+    Parameters
+    ----------
+    tissue
+        The sample. A region never joins cells of two pieces of tissue, whatever their coordinates.
+    config
+        Resolved settings.
+
+    Returns
+    -------
+    blocks
+        (n_cells,), region of each cell.
+    folds
+        (n_cells,), held-out fold of each cell; regions stay whole, a fold has regions of all pieces.
+
+    Raises
+    ------
+    InputError
+        If held-out regions are asked for and the sample has too few cells or regions for them.
+    """
+    samples = tissue.samples
+    if samples is None:
+        blocks = spatial_blocks(tissue.xy, radius=config.spatial.radius)
+    else:
+        blocks = np.zeros(tissue.n_cells, dtype=np.int64)
+        first = 0
+        for code in range(len(samples.labels)):
+            rows = np.flatnonzero(samples.codes == code)
+            blocks[rows] = first + spatial_blocks(tissue.xy[rows], radius=config.spatial.radius)
+            first = int(blocks[rows].max()) + 1
+    folds = deal_folds(blocks, config.lasso.n_folds, seed=config.execution.random_seed)
+    if config.lasso.select == "cv" or config.training.held_out:
+        _check_held_out(tissue, folds)
+    return blocks, folds
 
 
 def _check_held_out(tissue: Tissue, folds: NDArray[np.int64]) -> None:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spacetravlr.regression import MIN_CELLS, choose_gram
+from spacetravlr.regression.device_products import cross, self_cross
 from spacetravlr.regression.fista import FistaBatch, fista_batch, fista_batch_rows, prefers_rows, r2_from_mse
 from spacetravlr.training.fits import TargetFit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from spacetravlr.device import Accelerator
     from spacetravlr.training.plan import Plan
 
 GRAM_BUDGET = 2 << 30
@@ -37,12 +39,11 @@ class _Design:
         return self.rows.nbytes + (0 if self.gram is None else self.gram.nbytes)
 
     @classmethod
-    def build(cls, rows: NDArray[np.float64], *, use_gram: bool) -> _Design:
+    def build(cls, rows: NDArray[np.float64], accelerator: Accelerator | None, *, use_gram: bool) -> _Design:
         means = rows.mean(axis=0)
         if not use_gram:
             return cls(rows, means, None)
-        centred = rows - means
-        return cls(rows, means, centred.T @ centred / len(rows))
+        return cls(rows, means, self_cross(rows - means, accelerator) / len(rows))
 
 
 class ReadmeSolver:
@@ -52,13 +53,16 @@ class ReadmeSolver:
     ----------
     plan
         The shared part; raw designs and their Gram matrices are built here, once.
+    accelerator
+        Device for products and for all steps of a block; None for the CPU.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, accelerator: Accelerator | None = None) -> None:
         self.plan = plan
+        self.accelerator = accelerator
         sizes = [len(rows) for rows in plan.rows]
         use = choose_gram(sizes, len(plan.inputs.catalogue), 0, GRAM_BUDGET)
-        self.designs = [_Design.build(plan.design(c), use_gram=use[c]) for c in range(len(plan.rows))]
+        self.designs = [_Design.build(plan.design(c), accelerator, use_gram=use[c]) for c in range(len(plan.rows))]
         self._fold_designs: dict[tuple[int, int], _Design] = {}
         self._room = FOLD_BUDGET
         self._lock = threading.Lock()
@@ -103,7 +107,9 @@ class ReadmeSolver:
         y_mean = Y.mean(axis=0)
         # over the whole block, so that the bits do not depend on which of its targets are wanted; the centred response
         # makes the means of the columns drop out
-        products = (Y - y_mean).T @ design.rows / len(Y) if by_gram else np.zeros((0, 0))
+        products = np.zeros((0, 0))
+        if by_gram:
+            products = cross(Y - y_mean, design.rows, 0, len(Y), self.accelerator) / len(Y)
         for members, rows in ((by_rows, True), (by_gram, False)):
             if not members:
                 continue
@@ -113,6 +119,7 @@ class ReadmeSolver:
                 batch = fista_batch_rows(
                     design.rows, np.ascontiguousarray(own.T), indices, groups=groups, active=active, shared=self.shared,
                     group_reg=lasso.group_reg, l1_reg=lasso.l1_reg, n_iter=lasso.n_iter, tol=lasso.tol,
+                    accelerator=self.accelerator,
                 )  # fmt: skip
             else:
                 assert design.gram is not None
@@ -120,6 +127,7 @@ class ReadmeSolver:
                     design.gram, products[members], indices, groups=groups, means=design.means, n=len(own),
                     y_mean=y_mean[members], yy_mean=(own**2).mean(axis=0), active=active, shared=self.shared,
                     group_reg=lasso.group_reg, l1_reg=lasso.l1_reg, n_iter=lasso.n_iter, tol=lasso.tol,
+                    accelerator=self.accelerator,
                 )  # fmt: skip
             for k, t in enumerate(members):
                 found[t] = _Solution.pick(batch, k, len(plan.inputs.modulators[targets[t]].names))
@@ -148,7 +156,8 @@ class ReadmeSolver:
         with self._lock:
             design = self._fold_designs.get((c, fold))
         if design is None:
-            design = _Design.build(self.designs[c].rows[~held], use_gram=self.designs[c].gram is not None)
+            use_gram = self.designs[c].gram is not None
+            design = _Design.build(self.designs[c].rows[~held], self.accelerator, use_gram=use_gram)
             with self._lock:
                 if self._room >= design.size:
                     self._room -= design.size

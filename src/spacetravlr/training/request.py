@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spacetravlr.config import RunConfig, load_config, merge_extras
-from spacetravlr.errors import ConfigError, InputError, UsageError
+from spacetravlr.errors import InputError, UsageError, listing
 from spacetravlr.events import Listener, Notice
+from spacetravlr.niche import read_gene_set, require_torch
 from spacetravlr.prior import PriorNetwork, infer_species
 from spacetravlr.run import default_output_dir
 from spacetravlr.tissue import Tissue
+from spacetravlr.tissue.units import known_scale, measure_units, read_scale
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -59,25 +61,43 @@ def settle(
 
 
 def _refuse_unavailable(settings: RunConfig) -> None:
-    if settings.training.mode != "seed":
-        raise ConfigError(f"[training].mode = {settings.training.mode!r} is not available in this version; use 'seed'")
-    for key in ("condition", "sample"):
-        if getattr(settings.data, key) is not None:
-            raise ConfigError(f"[data].{key} is not available in this version; split the file and train each part")
+    if settings.training.mode == "seed":
+        return
+    require_torch()
+    hybrid = settings.training.hybrid
+    if settings.training.mode == "hybrid":
+        for path in (hybrid.cnn_force_genes_file, hybrid.cnn_skip_genes_file):
+            read_gene_set(path)
 
 
 def open_sample(adata: AnnData | str | Path, settings: RunConfig, told: Listener) -> Tissue:
     """View the sample by the `[data]` settings, and tell what a person may not expect of it."""
     data = settings.data
     if isinstance(adata, str | Path):
-        tissue = Tissue.open(adata, data.layer, data.cluster_annot)
+        tissue = Tissue.open(adata, data.layer, data.cluster_annot, sample_key=data.sample)
     else:
-        tissue = Tissue.from_anndata(adata, data.layer, data.cluster_annot)
+        tissue = Tissue.from_anndata(adata, data.layer, data.cluster_annot, sample_key=data.sample)
     told(Notice(f"clusters from obs[{tissue.clusters.column!r}]: {len(tissue.clusters.labels)} clusters"))
+    if tissue.samples is not None:
+        parts = zip(tissue.samples.labels, tissue.samples.sizes, strict=True)
+        shown = listing((f"{label} ({size} cells)" for label, size in parts), 5)
+        told(Notice(f"samples from obs[{data.sample!r}]: {shown}; no signal passes between them"))
     if tissue.n_without_position:
         n = tissue.n_without_position
         told(Notice(f"{n} cells have no position: they neither send nor receive ligands", "warning"))
+    _tell_units(adata, tissue, settings.spatial.radius, told)
     return tissue
+
+
+def _tell_units(adata: AnnData | str | Path, tissue: Tissue, radius: float, told: Listener) -> None:
+    scale = (
+        read_scale(adata, tissue.xy) if isinstance(adata, str | Path) else known_scale(adata.uns, adata.obs, tissue.xy)
+    )
+    codes = None if tissue.samples is None else tissue.samples.codes
+    units = measure_units(tissue.xy, radius, scale=scale, samples=codes)
+    told(Notice(units.line))
+    for warning in units.warnings:
+        told(Notice(warning, "warning"))
 
 
 def load_network(tissue: Tissue, settings: RunConfig, told: Listener) -> PriorNetwork:

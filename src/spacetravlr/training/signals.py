@@ -28,7 +28,8 @@ def receive(
     Parameters
     ----------
     tissue
-        The sample.
+        The sample. Cells of different pieces of tissue receive nothing from each other; the factor 1/n counts the
+        cells of all of them, so that the same neighbourhood gives the same value in every piece.
     config
         Radius, kernel, tolerance, scale, and the README's grid if a factor is set.
     ligands
@@ -60,6 +61,7 @@ def receive(
             tol=spatial.signal_tol,
             scale=spatial.weighted_ligand_scale_factor,
             grid_factor=factor if factor is not None and factor > 0 else None,
+            samples=None if tissue.samples is None else tissue.samples.codes,
         )
         out[:, columns] = signal.apply(values[:, columns])
         used[signal.method] = None

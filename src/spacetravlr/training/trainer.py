@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,26 +21,21 @@ from spacetravlr.events import (
     Listener,
 )
 from spacetravlr.threads import one_blas_thread
-from spacetravlr.training.descent import CoordinateDescent
+from spacetravlr.training._writer import BackgroundWriter
+from spacetravlr.training.best_ranked import refine_best
+from spacetravlr.training.fallback import fallback_told
 from spacetravlr.training.fates import Fates
-from spacetravlr.training.fits import (
-    BlockSolver,
-    TargetFit,
-    kept_clusters,
-    mean_known,
-    orphan_reason,
-    to_betas,
-    to_log,
-)
-from spacetravlr.training.readme_solver import ReadmeSolver
+from spacetravlr.training.fits import BlockSolver, Outcome, TargetFit, mean_known, settle
+from spacetravlr.training.refining import NETWORK_BLOCK, RefiningSolver, refines
+from spacetravlr.training.solvers import make_solver
 from spacetravlr.training.stability import write_stability
+from spacetravlr.training.stages import stage
+from spacetravlr.training.weight_files import write_weights
 from spacetravlr.training.workers import worker_count
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from spacetravlr.betas import Betas
-    from spacetravlr.run import GeneLog, RunDirectory
+    from spacetravlr.config import RunConfig
+    from spacetravlr.run import RunDirectory
     from spacetravlr.training.plan import Plan
 
 BLOCK = 64
@@ -73,29 +69,20 @@ class Tally:
     failures: dict[str, str] = field(default_factory=dict)
     r2_in: list[float] = field(default_factory=list)
     r2_out: list[float] = field(default_factory=list)
+    device_given_up: bool = False
+    """Whether the device has failed so often that the rest was left to the CPU."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What becomes of the fit of a target."""
-
-    fit: TargetFit
-    kept: NDArray[np.bool_]
-    """(C,), clusters whose coefficients are written."""
-    betas: Betas | None
-    """None for an orphan."""
-    reason: str
-    log: GeneLog
+def partition(targets: Sequence[str], size: int | None = None) -> list[Sequence[str]]:
+    """Return the blocks of a run: a function of its target list and its settings alone."""
+    step = size or BLOCK
+    return [targets[i : i + step] for i in range(0, len(targets), step)]
 
 
-def make_solver(plan: Plan) -> BlockSolver:
-    """Return the solver that the settings name, with everything that its blocks share."""
-    return ReadmeSolver(plan) if plan.config.lasso.solver == "fista" else CoordinateDescent(plan)
-
-
-def partition(targets: Sequence[str]) -> list[Sequence[str]]:
-    """Return the blocks of a run: a function of its target list alone."""
-    return [targets[i : i + BLOCK] for i in range(0, len(targets), BLOCK)]
+def block_size(config: RunConfig) -> int:
+    """Return how many targets a block has."""
+    own_networks = refines(config) and config.cnn.encoder == "per_gene"
+    return min(BLOCK, NETWORK_BLOCK) if own_networks else BLOCK
 
 
 class Trainer:
@@ -132,7 +119,7 @@ class Trainer:
         self._telling = threading.Lock()
         self._lock = threading.Lock()
         self._fates = Fates(directory, self._tell)
-        self._solver = solver or make_solver(plan)
+        self._solver = solver or make_solver(plan, directory.path)
 
     def run(self) -> Tally:
         """Train until every target is done, here or elsewhere, or a stop was asked for.
@@ -142,8 +129,9 @@ class Trainer:
         RunDirectoryError
             If results cannot be written; all workers have stopped then.
         """
-        blocks = partition(self.plan.inputs.targets)
+        blocks = partition(self.plan.inputs.targets, block_size(self.plan.config))
         with one_blas_thread():
+            self._prepare()
             waiting = self._pass(blocks, first=True)
             poll = _FIRST_POLL
             while waiting and not self.stop.asked:
@@ -153,15 +141,30 @@ class Trainer:
                 self.stop.finish.wait(poll)
                 waiting = self._pass(waiting, first=False)
                 poll = _FIRST_POLL if self._fates.changes != changes else min(poll * 1.5, _LONGEST_POLL)
+            if not self.stop.asked:
+                refine_best(self.plan, self.directory, lambda: self._solver, self._tell, self.stop)
         return self.tally
+
+    def _prepare(self) -> None:
+        """Make what all networks share before the first block is taken, unless there is nothing left to do."""
+        if not isinstance(self._solver, RefiningSolver):
+            return
+        if set(self.plan.inputs.targets) <= self.directory.scan().finished:
+            return
+        with stage("niche networks", self._tell) as done:
+            self._solver.refiner.prepare()
+            done(f"[cnn].encoder = {self.plan.config.cnn.encoder}")
 
     def _pass(self, blocks: Sequence[Sequence[str]], *, first: bool) -> list[Sequence[str]]:
         """Go through blocks once; return those with targets that are still held elsewhere."""
         queue = iter(blocks)
         held: list[Sequence[str]] = []
         workers = min(worker_count(self.plan.config.execution.n_parallel), len(blocks))
-        with ThreadPoolExecutor(workers, thread_name_prefix="trainer") as pool:
-            futures = [pool.submit(self._work, queue, held, first=first) for _ in range(workers)]
+        with (
+            BackgroundWriter(self.stop.abandon) as writer,
+            ThreadPoolExecutor(workers, thread_name_prefix="trainer") as pool,
+        ):
+            futures = [pool.submit(self._work, queue, held, writer, first=first) for _ in range(workers)]
             self._await(futures)
         return [block for block in blocks if block in held]
 
@@ -176,15 +179,20 @@ class Trainer:
             self.stop.abandon.set()
             failed[0].result()
 
-    def _work(self, queue: Iterator[Sequence[str]], held: list[Sequence[str]], *, first: bool) -> None:
+    def _work(
+        self, queue: Iterator[Sequence[str]], held: list[Sequence[str]], writer: BackgroundWriter, *, first: bool
+    ) -> None:
         while not self.stop.asked:
             with self._lock:
                 block = next(queue, None)
             if block is None:
                 return
-            if self.train_block(block, first=first):
+            claimed, elsewhere = self._take(block, first=first)
+            if elsewhere:
                 with self._lock:
                     held.append(block)
+            if claimed:
+                writer.put(partial(self._finish, block, claimed, *self._fit(block, claimed)))
 
     def train_block(self, block: Sequence[str], *, first: bool) -> bool:
         """Claim, fit and write a block; return whether some of its targets are held elsewhere.
@@ -203,38 +211,34 @@ class Trainer:
         RunDirectoryError
             If results cannot be written.
         """
+        claimed, elsewhere = self._take(block, first=first)
+        if claimed:
+            self._finish(block, claimed, *self._fit(block, claimed))
+        return elsewhere
+
+    def _take(self, block: Sequence[str], *, first: bool) -> tuple[frozenset[str], bool]:
+        """Claim what is free of a block; return it, and whether others hold some of the rest."""
         todo = [gene for gene in block if gene not in self.tally.failures]
-        claimed = set(self.directory.claim(todo, together=first))
+        claimed = frozenset(self.directory.claim(todo, together=first))
         try:
             fates = [self._fates.look(gene, claimed=gene in claimed) for gene in todo]
-            self.tally.skipped = self._fates.skipped
-            if claimed:
-                self._fit_and_write(block, claimed)
-                failed = {gene: why for gene, why in self.tally.failures.items() if gene in claimed}
-                if failed:
-                    self.directory.record_failures(failed)
-            return "locked" in fates
-        finally:
+        except BaseException:
             self.directory.release(claimed)
+            raise
+        self.tally.skipped = self._fates.skipped
+        return claimed, "locked" in fates
 
-    def _fit_and_write(self, block: Sequence[str], claimed: set[str]) -> None:
+    def _fit(
+        self, block: Sequence[str], claimed: frozenset[str]
+    ) -> tuple[Sequence[TargetFit | Exception | None], float]:
+        """Fit the claimed targets of a block; return also the seconds that each has taken."""
         began = time.perf_counter()
         wanted = [gene in claimed and bool(self.plan.inputs.modulators[gene].names) for gene in block]
-        fits = self._fit(block, wanted)
-        each = (time.perf_counter() - began) / max(len(claimed), 1)
-        for gene, fit in zip(block, fits, strict=True):
-            if gene not in claimed:
-                continue
-            if self.stop.abandon.is_set():
-                return
-            try:
-                outcome = self._settle(gene, fit)
-            except Exception as error:  # noqa: BLE001 - reported as the failure of this target
-                self._fail(gene, error)
-                continue
-            self._write(outcome, each)
+        with fallback_told(self._solver.accelerator, block, self._tell, self.tally):
+            fits = self._fit_wanted(block, wanted)
+        return fits, (time.perf_counter() - began) / len(claimed)
 
-    def _fit(self, block: Sequence[str], wanted: list[bool]) -> Sequence[TargetFit | Exception | None]:
+    def _fit_wanted(self, block: Sequence[str], wanted: list[bool]) -> Sequence[TargetFit | Exception | None]:
         """Fit a block; if that fails, fit its targets one by one, so that a bad one does not take the others along."""
         if not any(wanted):
             return [None] * len(block)
@@ -250,20 +254,47 @@ class Trainer:
                     out.append(error)
             return out
 
+    def _finish(
+        self,
+        block: Sequence[str],
+        claimed: frozenset[str],
+        fits: Sequence[TargetFit | Exception | None],
+        seconds: float,
+    ) -> None:
+        """Write what a block has given, and only then give its claims back."""
+        try:
+            for gene, fit in zip(block, fits, strict=True):
+                if gene not in claimed:
+                    continue
+                if self.stop.abandon.is_set():
+                    break
+                try:
+                    outcome = self._settle(gene, fit)
+                except Exception as error:  # noqa: BLE001 - reported as the failure of this target
+                    self._fail(gene, error)
+                    continue
+                self._write(outcome, seconds)
+            failed = {gene: why for gene, why in self.tally.failures.items() if gene in claimed}
+            if failed:
+                self.directory.record_failures(failed)
+        finally:
+            self.directory.release(claimed)
+
     def _settle(self, gene: str, fit: TargetFit | Exception | None) -> Outcome:
         """Decide what becomes of a fit; raise what went wrong with it."""
         if isinstance(fit, Exception):
             raise fit
-        config, clusters = self.plan.config, self.plan.tissue.clusters
+        clusters = self.plan.tissue.clusters
         known = fit or TargetFit.empty(self.plan.inputs.modulators[gene], len(clusters.labels))
-        kept = kept_clusters(known, config)
-        reason = orphan_reason(known, kept, config)
-        betas = to_betas(known, kept, clusters, config) if reason is None else None
-        return Outcome(known, kept, betas, reason or "", to_log(known, kept, clusters, config))
+        outcome = settle(known, clusters, self.plan.config)
+        if outcome.betas is None or known.refined is None or not known.refined.by_cell:
+            return outcome
+        return replace(outcome, betas=known.refined.spread(outcome.betas, self.plan.tissue))
 
     def _write(self, outcome: Outcome, seconds: float) -> None:
         fit, gene = outcome.fit, outcome.fit.modulators.target
         r2_in, r2_out = mean_known(fit.r2_in), mean_known(fit.r2_out)
+        self.directory.write_scores(outcome.scores)
         if fit.modulators.names:
             self.directory.write_log(outcome.log)
             for entry in outcome.log.clusters:
@@ -275,6 +306,15 @@ class Trainer:
             self._tell(GeneOrphan(gene, outcome.reason))
             return
         write_stability(self.directory.path, fit, outcome.kept, self.plan.tissue.clusters)
+        if fit.refined is not None and isinstance(self._solver, RefiningSolver):
+            write_weights(
+                self.plan,
+                self.directory.path,
+                gene,
+                modulators=fit.modulators.names,
+                refined=fit.refined,
+                refiner=self._solver.refiner,
+            )
         self.directory.write_betas(outcome.betas)
         with self._lock:
             self.tally.written += 1
