@@ -58,13 +58,16 @@ def test_quick(name, tmp_path, capsys):
         assert all("error" in one for one in document["summary"])
 
 
-def test_quick_train(tmp_path, capsys):
+def test_quick_train(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SPACETRAVLR_FORCE_CPU", "1")
     document = record("train", [*QUICK, "--setting", "default"], tmp_path)
     check_document(document, "train")
     assert document["dataset"]["recipe"] == "synth-v1"
     assert len(document["dataset"]["sha256"]) == 64
     (one,) = document["summary"]
     assert one["setting"] == "default"
+    # as the run itself has it
+    assert one["device"] == "cpu (SPACETRAVLR_FORCE_CPU is set)"
     assert one["r2_out_median"] > 0.1
     assert one["n_targets"] == 40
     assert one["n_cells"] == 300
@@ -117,7 +120,8 @@ def test_the_list_names_all(capsys):
     assert said.splitlines() == catalogue()
     assert all(f"  {name} " in said for name in BENCHMARKS)
     assert set(BENCHMARKS) == {
-        "train", "tissue", "slide", "sweep", "signal", "splash", "perturb", "transition", "help",
+        "train", "tissue", "slide", "sweep", "signal", "splash", "perturb", "transition", "truth", "cnn",
+        "help",
     }  # fmt: skip
 
 

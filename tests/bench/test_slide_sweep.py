@@ -210,7 +210,8 @@ def test_no_targets_are_refused():
         main("slide", ["--targets", "0"], None)
 
 
-def test_quick_slide(tmp_path, capsys):
+def test_quick_slide(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SPACETRAVLR_FORCE_CPU", "1")
     path = tmp_path / "slide.json"
     arguments = [*QUICKLY, "--setting", "default", "--targets", "20", "--workdir", str(tmp_path / "data")]
     assert main("slide", arguments, path) == 0
@@ -221,6 +222,7 @@ def test_quick_slide(tmp_path, capsys):
     assert (tmp_path / "data" / "slide.h5ad").exists()
     (one,) = document["summary"]
     assert (one["n_targets"], one["n_cells"], one["n_clusters"]) == (20, QUICK.n_cells, 5)
+    assert one["device"] == "cpu (SPACETRAVLR_FORCE_CPU is set)"
     # noise has no held-out skill, signal has
     assert one["genes_written"] + one["genes_orphan"] == 20
     assert 6 <= one["genes_written"] <= 14
@@ -250,7 +252,8 @@ def test_fewer_targets_than_the_slide_has_give_an_estimate(tmp_path, monkeypatch
     assert "estimate for all 60 targets, NOT measured" in capsys.readouterr().out
 
 
-def test_quick_sweep(tmp_path, capsys):
+def test_quick_sweep(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SPACETRAVLR_FORCE_CPU", "1")
     path = tmp_path / "sweep.json"
     arguments = [*QUICKLY, "--setting", "default", "--target-grid", "8", "--cell-grid", "150,300"]
     assert main("sweep", [*arguments, "--gene-panel", "30", "--plot-dir", str(tmp_path / "plots")], path) == 0
@@ -260,6 +263,7 @@ def test_quick_sweep(tmp_path, capsys):
     assert [(one["n_cells"], one["n_targets"]) for one in points] == [(150, 8), (300, 8)]
     assert len({one["modulators_median"] for one in points}) <= 2
     for one in points:
+        assert one["device"] == "cpu (SPACETRAVLR_FORCE_CPU is set)"
         assert one["cpu_s"] > one["inside_cpu_s"] > 0
         assert one["median_s"] > one["setup_s"] + one["train_s"] > 0
         assert one["genes_written"] + one["genes_orphan"] == one["n_targets"]

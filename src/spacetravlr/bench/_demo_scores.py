@@ -64,7 +64,7 @@ def score_edges(run: Run, adata: AnnData) -> dict[Kind, EdgeRecovery]:
     plan = plan_training(run.tissue(), run.config)
     names = plan.tissue.cluster_cell_types
     betas = dict(run.betabase)
-    sd_x, sd_y = _spreads(plan)
+    sd_x, sd_y = spreads(plan)
     return edge_recovery(
         betas,
         adata.uns["truth"]["edges"],
@@ -73,11 +73,11 @@ def score_edges(run: Run, adata: AnnData) -> dict[Kind, EdgeRecovery]:
         row_names=names,
         sd_x=sd_x,
         sd_y=sd_y,
-        stability={gene: _stability(run, table) for gene, table in betas.items()},
+        stability={gene: stability_of(run, table) for gene, table in betas.items()},
     )
 
 
-def _spreads(plan: Plan) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
+def spreads(plan: Plan) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
     """Return the standard deviation of every modulator column and of every target, inside each cluster."""
     clusters = range(len(plan.rows))
     x = np.stack([plan.design(cluster).std(axis=0) for cluster in clusters], axis=1)
@@ -85,7 +85,7 @@ def _spreads(plan: Plan) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDAr
     return dict(zip(plan.inputs.catalogue.names, x, strict=True)), dict(zip(plan.inputs.targets, y, strict=True))
 
 
-def _stability(run: Run, table: Betas) -> NDArray[np.float64]:
+def stability_of(run: Run, table: Betas) -> NDArray[np.float64]:
     """Return how often each coefficient kept its sign over the bootstraps, in the layout of its table."""
     from spacetravlr.betas import Betas, escape_gene
 

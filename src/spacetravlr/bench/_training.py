@@ -55,7 +55,7 @@ def time_settings(session: Session, h5ad: Path, flags: Sequence[str]) -> None:
 
 
 def _time_setting(session: Session, setting: str, h5ad: Path, flags: Sequence[str]) -> None:
-    point = {"impl": "spacetravlr-py", "mode": "seed", "setting": setting, "device": "cpu"}
+    point = {"impl": "spacetravlr-py", "mode": "seed", "setting": setting}
     walls, peaks, first, run = [], [], None, Path()
     for repeat in range(0 if session.options.quick else -1, session.repeats):
         run = session.scratch / f"{setting}{repeat}"
@@ -74,7 +74,7 @@ def _time_setting(session: Session, setting: str, h5ad: Path, flags: Sequence[st
     parts = {f"{name}_s": summary(inside.pop(f"{name}_s"))["median_s"] for name in ("setup", "train")}
     inside.pop("peak_rss_mb")
     result = session.record(
-        point,
+        {**point, "device": inside.pop("device")},
         walls,
         **inside,
         **parts,
@@ -148,6 +148,7 @@ def _found(run: Any) -> dict[str, Any]:
         "n_cells": manifest.input.n_cells,
         "n_targets": len(status.planned),
         "n_clusters": len(manifest.clusters),
+        "device": manifest.device,
         "modulators_median": float(scores["n_modulators"].median()),
         "genes_written": len(status.done),
         "genes_orphan": len(status.orphan),

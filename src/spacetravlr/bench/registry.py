@@ -41,6 +41,8 @@ BENCHMARKS = {
         Benchmark("splash", "derivatives of 50 targets by up to 423 modulator genes"),
         Benchmark("perturb", "a knock-out in 3 steps, 50 trained of 468 genes"),
         Benchmark("transition", "arrows on an embedding: 150 neighbours, 500 genes of which some or all change"),
+        Benchmark("truth", "are the answers true? arms compared on tissues whose regulation and knock-outs are known"),
+        Benchmark("cnn", "coefficients of single cells: a network for each target, or one encoder for all"),
         Benchmark("help", "how long `--help` and `import spacetravlr` take"),
     )
 }

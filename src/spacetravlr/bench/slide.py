@@ -63,7 +63,7 @@ def run(session: Session) -> None:
 
 def _time_setting(session: Session, setting: str, shape: SlideShape, h5ad: Path, flags: Sequence[str]) -> None:
     targets = min(session.options.targets or shape.n_genes, shape.n_genes)
-    point = {"impl": "spacetravlr-py", "mode": "seed", "setting": setting, "device": "cpu"}
+    point = {"impl": "spacetravlr-py", "mode": "seed", "setting": setting}
     few = _BLOCK * session.threads
     estimated = targets < shape.n_genes and targets >= 2 * few
     # the first of the short trainings warms up, the second is the foot of the estimate
@@ -84,7 +84,7 @@ def _time_setting(session: Session, setting: str, shape: SlideShape, h5ad: Path,
     counted, short = timed[-session.repeats :], timed[: -session.repeats]
     found = {name: found[name] for name in found if name not in ("setup_s", "train_s", "peak_rss_mb")}
     result = session.record(
-        point,
+        {**point, "device": found.pop("device")},
         [one.done.wall_s for one in counted],
         **found,
         **_parts(out, counted[-1].done.wall_s),

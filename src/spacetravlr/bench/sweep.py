@@ -86,7 +86,7 @@ def _settings(options: argparse.Namespace) -> Sequence[str]:
 
 
 def _time_point(session: Session, point: Mapping[str, Any], h5ad: Path, flags: Sequence[str]) -> None:
-    what = {"impl": "spacetravlr-py", "mode": "seed", "device": "cpu", **point}
+    what = {"impl": "spacetravlr-py", "mode": "seed", **point}
     flags = [*flags, "--max-genes", str(point["n_targets"])]
     # one process for all points is warm-up enough: what it compiles and loads is on the disk then
     first = not any(run["setting"] == point["setting"] for run in session.runs)
@@ -107,7 +107,7 @@ def _time_point(session: Session, point: Mapping[str, Any], h5ad: Path, flags: S
     found = {name: value for name, value in found.items() if name not in what and name != "peak_rss_mb"}
     known = [one.cpu_s for one in timed if one.cpu_s is not None]
     result = session.record(
-        what,
+        {**what, "device": found.pop("device")},
         [one.done.wall_s for one in timed],
         **found,
         **parts,
