@@ -118,8 +118,6 @@ def test_permissiveness(t, p, r2):
     assert limits.p_max == pytest.approx(0.05 * p)
     assert limits.p_strict == pytest.approx(0.01 * p)
     assert limits.r2_min == pytest.approx(0.2 * r2)
-    if t == 0.5:
-        assert limits == Thresholds(0.05, 0.01, 0.2)
     own = HybridSettings(hybrid_cnn_permissiveness=t, min_mean_lasso_r2_for_cnn=-0.5, moran_p_value_max=1.0)
     assert Thresholds.of(own, 0.2).r2_min == 0.0
     assert Thresholds.of(own, 0.2).p_max == min(p, 1.0)

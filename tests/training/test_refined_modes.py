@@ -513,3 +513,16 @@ def test_the_estimate_counts_the_rows_of_cells(full: Run, varied: Path, settings
     assert of_seed.disk + 0.3 * by_cell < of_full.disk < of_seed.disk + 3e6
     assert of_full.memory_bytes > of_seed.memory_bytes
     assert of_full.seconds > of_seed.seconds
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "other"])
+def test_damaged_encoders_are_named(damage: str, tmp_path: Path) -> None:
+    from spacetravlr.errors import RunDirectoryError
+    from spacetravlr.training.encoders import Encoders
+
+    path = tmp_path / "encoder.npz"
+    np.savez(path, cluster_ids=np.arange(2), table=np.zeros((5, 3)))
+    whole = path.read_bytes()
+    path.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "other": b"not an archive"}[damage])
+    with pytest.raises(RunDirectoryError, match=r"encoder\.npz cannot be used .* remove it to learn"):
+        Encoders.read(path, 5)

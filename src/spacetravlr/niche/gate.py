@@ -77,7 +77,7 @@ class Thresholds:
     def of(cls, hybrid: HybridSettings, score_threshold: float) -> Thresholds:
         """Apply `hybrid_cnn_permissiveness` t: p-values times 0.3 + 1.4 t, R2 times 1.4 - 0.8 t."""
         t = min(max(hybrid.hybrid_cnn_permissiveness, 0.0), 1.0)
-        looser, lower = 1.0 + 1.4 * (t - 0.5), 1.0 - 0.8 * (t - 0.5)
+        looser, lower = 0.3 + 1.4 * t, 1.4 - 0.8 * t
         base = score_threshold if hybrid.min_mean_lasso_r2_for_cnn is None else hybrid.min_mean_lasso_r2_for_cnn
         return cls(
             p_max=_probability(hybrid.moran_p_value_max * looser),

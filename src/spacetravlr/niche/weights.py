@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from spacetravlr.niche.features import NicheInputs
 
-_UNREADABLE = (
+UNREADABLE = (
     OSError,
     EOFError,
     KeyError,
@@ -161,7 +161,7 @@ def load(path: str | os.PathLike[str], cluster: int) -> NicheNetwork | NicheHead
         return _network(arrays, activation)
     except InputError:
         raise
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InputError(f"{path} cannot be read as a file of network weights: {error}") from error
 
 
@@ -188,7 +188,7 @@ def map_grid(path: str | os.PathLike[str], xy: NDArray[np.float64]) -> tuple[Map
             left, right, bottom, top = (float(one) for one in file["map_box"])
             style: Literal["readme", "python"] = "python" if str(file["map_style"][0]) == "python" else "readme"
             return MapGrid.of_box((left, right, bottom, top), side), style
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InputError(f"{path} cannot be read as a file of network weights: {error}") from error
 
 

@@ -71,9 +71,10 @@ class Encoders:
             If it is damaged, or of another sample.
         """
         from spacetravlr.niche import NicheEncoder
+        from spacetravlr.niche.weights import UNREADABLE
 
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 found = {}
                 for code in file["cluster_ids"].tolist():
                     prefix = f"c{code:04d}_"
@@ -84,7 +85,7 @@ class Encoders:
                 raise ValueError(f"it is of {len(table)} cells, the sample has {n_cells}")
         except FileNotFoundError:
             return None
-        except (OSError, KeyError, ValueError) as error:
+        except UNREADABLE as error:
             raise RunDirectoryError(f"{path} cannot be used ({error}); remove it to learn the encoder again") from error
         return cls(table, found)
 
