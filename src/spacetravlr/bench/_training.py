@@ -19,13 +19,25 @@ from spacetravlr.bench._timing import summary
 SETTINGS: dict[str, tuple[str, ...]] = {
     "readme": ("--solver=fista", "--n-iter=100", "--l1-reg=1e-9", "--group-reg=1e-9", "--tol=1e-4"),
     "default": (),
+    "bare": ("--no-diagnostics",),
 }
-"""The README's solver (no held-out R2), and the default: cross-validation, bootstraps and held-out R2."""
+"""The README's solver (no held-out R2); the default: cross-validation, bootstraps, held-out R2 and diagnostics; and the
+default without diagnostics."""
 
 
 def add_setting(parser: argparse.ArgumentParser) -> None:
     """Add `--setting`."""
-    parser.add_argument("--setting", choices=[*SETTINGS, "both"], default="both", help="which settings to time")
+    parser.add_argument(
+        "--setting",
+        choices=[*SETTINGS, "both"],
+        default="both",
+        help="which settings to time; both is readme, default",
+    )
+
+
+def chosen_settings(options: argparse.Namespace) -> list[str]:
+    """Return the settings that were asked for."""
+    return ["readme", "default"] if options.setting == "both" else [options.setting]
 
 
 def write_config(path: Path, grn: Mapping[str, object]) -> list[str]:
@@ -50,7 +62,7 @@ def time_settings(session: Session, h5ad: Path, flags: Sequence[str]) -> None:
     flags
         Arguments of the command besides the setting's own.
     """
-    for setting in SETTINGS if session.options.setting == "both" else [session.options.setting]:
+    for setting in chosen_settings(session.options):
         _time_setting(session, setting, h5ad, [*flags, *SETTINGS[setting]])
 
 

@@ -17,7 +17,7 @@ from spacetravlr.bench import _training
 from spacetravlr.bench._session import Session, cost
 from spacetravlr.bench._slide_shape import FULL, QUICK, SlideShape
 from spacetravlr.bench._text import decimal, seconds
-from spacetravlr.bench._training import SETTINGS, add_setting, write_config
+from spacetravlr.bench._training import SETTINGS, add_setting, chosen_settings, write_config
 from spacetravlr.bench._whole_command import Timed, shown_command, time_training
 from spacetravlr.errors import UsageError
 
@@ -57,7 +57,7 @@ def run(session: Session) -> None:
     session.say(f"  slide-v1, seed {options.seed}, sha256 {digest[:12]}")
     grn = {"network_data_dir": str(folder / "network")}
     flags = ["--layer", "X", *write_config(session.scratch / "bench.toml", grn)]
-    for setting in SETTINGS if options.setting == "both" else [options.setting]:
+    for setting in chosen_settings(options):
         _time_setting(session, setting, shape, folder / "slide.h5ad", [*flags, *SETTINGS[setting]])
 
 

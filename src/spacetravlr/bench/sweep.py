@@ -18,7 +18,7 @@ from spacetravlr.bench import _training
 from spacetravlr.bench._scaling import exponents
 from spacetravlr.bench._session import Session, cost
 from spacetravlr.bench._text import decimal, seconds
-from spacetravlr.bench._training import SETTINGS, add_setting, write_config
+from spacetravlr.bench._training import SETTINGS, add_setting, chosen_settings, write_config
 from spacetravlr.bench._whole_command import shown_command, time_training
 from spacetravlr.bench.train import make_tissue
 from spacetravlr.errors import UsageError
@@ -68,7 +68,7 @@ def run(session: Session) -> None:
         digest, _ = make_tissue(folder, cells=cells, genes=panel, seed=options.seed)
         session.dataset["sha256"][str(cells)] = digest
         flags = write_config(session.scratch / f"bench{cells}.toml", {"network_data_dir": str(folder / "network")})
-        for setting, targets in itertools.product(_settings(options), target_grid):
+        for setting, targets in itertools.product(chosen_settings(options), target_grid):
             point = {"setting": setting, "n_cells": cells, "n_targets": targets}
             _time_point(session, point, folder / "tissue.h5ad", [*flags, *SETTINGS[setting]])
     measured = [one for one in session.results if "median_s" in one]
@@ -79,10 +79,6 @@ def run(session: Session) -> None:
         for name in _DRAWN:
             for path in draw_charts(options.plot_dir.expanduser(), measured, name, _COSTS[name]):
                 session.say(f"  drawn: {path}")
-
-
-def _settings(options: argparse.Namespace) -> Sequence[str]:
-    return list(SETTINGS) if options.setting == "both" else [options.setting]
 
 
 def _time_point(session: Session, point: Mapping[str, Any], h5ad: Path, flags: Sequence[str]) -> None:

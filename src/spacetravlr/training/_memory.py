@@ -50,6 +50,8 @@ class Sizes:
     """The Gram matrices of the bootstraps are float32."""
     readme: bool
     """The README's solver."""
+    diagnosed: bool = False
+    """Each target is also fitted to ligands received at exchanged places."""
 
     @property
     def n_cells(self) -> int:
@@ -72,7 +74,8 @@ def memory(sizes: Sizes) -> dict[str, float]:
 
     - 220 bytes for a row of the network file; expression ``n G b``; received ligands ``8 n L``; designs ``8 n P``;
     - Gram matrices ``(8 + 4 F) P^2`` for each cluster that has them (``8 P^2`` with the README's solver, whose designs
-      without a fold take ``8 n P (F - 1)`` more), the largest clusters first, within `GRAM_BUDGET`;
+      without a fold take ``8 n P (F - 1)`` more), the largest clusters first, within `GRAM_BUDGET`; designs, these
+      matrices and the moments of the blocks once more for ligands received at exchanged places;
     - bootstraps ``4 B P^2`` for each of these clusters (8 without a ridge), within `DRAW_BUDGET`;
     - blocks ``w (24 n T + 8 C (1 + F) T P + 8 C F T p + 32 C T p)``, ``32 C T p`` for each of the `AHEAD` that are
       being written, and the draw at work, ``20 * 0.64 max(n_c) P``;
@@ -89,6 +92,8 @@ def memory(sizes: Sizes) -> dict[str, float]:
         "designs": 8.0 * sizes.n_cells * P,
         "Gram matrices": _grams(sizes),
     }
+    if sizes.diagnosed:
+        lasting["exchanged places"] = lasting["designs"] + lasting["Gram matrices"]
     reading = lasting["expression"] + 12.0 * sizes.n_cells * min(sizes.genes, _READ_AT_ONCE)
     building = 16.0 * largest * P + 24.0 * P**2
     at_work = {"bootstraps": _draws(sizes), "blocks at work": _blocks(sizes)}
@@ -136,7 +141,7 @@ def _blocks(sizes: Sizes) -> float:
     responses = 24.0 * sizes.n_cells * T
     if sizes.readme:
         return sizes.workers * (responses + 8.0 * T * P + 8.0 * T * p * (_ROUNDS + C)) + AHEAD * 8.0 * C * T * p
-    moments = 8.0 * C * (1 + sizes.n_folds) * T * P
+    moments = 8.0 * C * (1 + sizes.n_folds) * T * P * (2 if sizes.diagnosed else 1)
     fits = 32.0 * C * T * p
     each = responses + moments + 8.0 * scored * sizes.n_folds * T * p + fits
     drawing = 20.0 * _DRAWN * max(sizes.cells) * P if sizes.n_draws else 0.0

@@ -101,10 +101,14 @@ def take_probe(tissue: Tissue, settings: RunConfig, network: PriorNetwork, targe
             few = _spread(chosen, max(FEW, int(FEW * _LONG_ENOUGH / max(seconds, 1e-3))))
             seconds, fits = _fit(solver, inputs.targets, few)
         drawing = 0.0
-        if isinstance(solver, CoordinateDescent) and solver.draws is not None:
-            n_draws, solver.draws = len(solver.draws[0]), None
-            alone, _ = _fit(solver, inputs.targets, few)
-            drawing, seconds = max(0.0, seconds - alone) / n_draws, alone
+        if isinstance(solver, CoordinateDescent):
+            if solver.draws is not None:
+                n_draws, solver.draws = len(solver.draws[0]), None
+                alone, _ = _fit(solver, inputs.targets, few)
+                drawing, seconds = max(0.0, seconds - alone) / n_draws, alone
+            # products with the responses are those of a block, whoever of it is fitted
+            shared, _ = _fit(solver, inputs.targets, [])
+            seconds = max(0.0, seconds - shared) + shared * len(few) / len(chosen)
     written = [_written(fit, plan) for fit in fits if fit is not None]
     return Probe(
         read_s=times["expression"] / max(len(inputs.gene_at), 1),
@@ -155,7 +159,8 @@ def _even(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
 def _flop(plan: Plan) -> float:
     cells = [len(rows) for rows in plan.rows]
     folds = plan.config.lasso.solver != "fista" and (plan.config.lasso.select == "cv" or plan.config.training.held_out)
-    return gram_flop(cells, len(plan.inputs.catalogue), folds=folds)
+    twice = plan.config.lasso.select == "cv" and plan.config.training.diagnostics
+    return (1 + twice) * gram_flop(cells, len(plan.inputs.catalogue), folds=folds)
 
 
 def _fit(solver: BlockSolver, block: Sequence[str], wanted: Sequence[str]) -> tuple[float, list[TargetFit | None]]:

@@ -185,6 +185,7 @@ def _sizes(
         n_draws=lasso.n_bootstraps if cv else 0,
         single=cv and Penalties(lasso.penalty or "enet").ridge_part > 0.0,
         readme=lasso.solver == "fista",
+        diagnosed=cv and settings.training.diagnostics,
     )
 
 
@@ -210,7 +211,7 @@ def _times(opened: float, n_fitted: int, n_targets: int, sizes: Sizes, probe: Pr
     drawn = kept + n_blocks * (sum(grams) - kept)
     drawing = 2.0 * 0.64 * drawn * P**2 * sizes.n_draws * probe.flop_s * (_SINGLE if sizes.single else 1.0)
     # the probe has fewer columns, which matters for the products with the responses
-    products = 2.0 * sizes.n_cells * max(0, P - probe.columns) * (1 + sizes.n_draws) * probe.flop_s
+    products = 2.0 * sizes.n_cells * max(0, P - probe.columns) * (1 + sizes.diagnosed + sizes.n_draws) * probe.flop_s
     each = probe.fit_s + sizes.n_draws * probe.draw_s + products
     # the last blocks keep some workers waiting
     in_turn = -(-n_blocks // sizes.workers) * sizes.workers / n_blocks if n_blocks < 4 * sizes.workers else 1.0
@@ -218,7 +219,7 @@ def _times(opened: float, n_fitted: int, n_targets: int, sizes: Sizes, probe: Pr
     return {
         "start and set-up": _START + opened + probe.read_s * sizes.genes,
         "received ligands": probe.receive_s * sizes.ligands,
-        "Gram matrices": gram_flop(grams, P, folds=held_out) * probe.flop_s + drawing,
+        "Gram matrices": (1 + sizes.diagnosed) * gram_flop(grams, P, folds=held_out) * probe.flop_s + drawing,
         "fits": n_fitted * each * in_turn / workers,
         "files": n_targets * _FILES * in_turn / workers,
     }
