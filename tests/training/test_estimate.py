@@ -231,10 +231,11 @@ def test_what_cannot_be_trained_cannot_be_estimated(
 
 
 MEASURE = """
-import resource, sys
+import sys
+from spacetravlr.bench._host import peak_memory_mb
 from spacetravlr.training import train
 train(sys.argv[1], sys.argv[2], network_data_dir=sys.argv[3], n_parallel=1, **eval(sys.argv[4]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print(round(peak_memory_mb() * 2**20))
 """
 
 
