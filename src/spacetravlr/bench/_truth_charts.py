@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from spacetravlr.bench._truth_tissues import MEMBERS
+from spacetravlr.config import N_PROPAGATION
 
 _PANELS = {
     "auprc_TF": "TF edges found\n(area under precision-recall)",
     "auprc_LR": "ligand-receptor edges found\n(area under precision-recall)",
-    "TF_r@2": "knock-out of a TF\n(correlation with the truth)",
-    "ligand_r@2": "knock-out of a ligand\n(correlation with the truth)",
+    f"TF_r@{N_PROPAGATION}": "knock-out of a TF\n(correlation with the truth)",
+    f"ligand_r@{N_PROPAGATION}": "knock-out of a ligand\n(correlation with the truth)",
 }
 _HIGHLIGHT, _PLAIN, _CEILING = "#D55E00", "#0072B2", "#777777"
 _DPI = 130

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spacetravlr.bench._text import table
+from spacetravlr.config import N_PROPAGATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +83,13 @@ def goal_lines(rows: Sequence[Mapping[str, Any]], tissue: str) -> list[str]:
 
 def value_of(row: Mapping[str, Any], metric: str, by_arm: Mapping[str, Mapping[str, Any]]) -> float | None:
     """Return a metric of an arm; knock-outs at the default number of steps, margins against the shuffled arm."""
-    from spacetravlr.config import RunConfig
-
     mean = row["mean"]
     if metric == "margin_LR":
         shuffled = by_arm.get("shuffled")
         if shuffled is None or row["arm"] != "default":
             return None
         return float(mean["auprc_LR"] - shuffled["mean"]["auprc_LR"])
-    steps = RunConfig().perturbation.n_propagation
-    found = mean.get(metric, mean.get(f"{metric}@{steps}"))
+    found = mean.get(metric, mean.get(f"{metric}@{N_PROPAGATION}"))
     return None if found is None else float(found)
 
 

@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spacetravlr.bench._text import table
-
-DEFAULT_STEPS = 2
-"""Steps of the knock-outs in the table."""
+from spacetravlr.config import N_PROPAGATION
 
 COLUMNS = {
     "auprc_TF": "TF edges",
@@ -20,12 +18,12 @@ COLUMNS = {
     "r2_in": "R2 in",
     "r2_out": "R2 out",
     "models_free": "free genes",
-    "TF_r@2": "KO TF r",
-    "TF_auroc@2": "AUROC",
-    "ligand_r@2": "KO lig r",
-    "ligand_sign@2": "sign",
-    "ligand_auroc@2": "AUROC",
-    "ligand_size@2": "size",
+    f"TF_r@{N_PROPAGATION}": "KO TF r",
+    f"TF_auroc@{N_PROPAGATION}": "AUROC",
+    f"ligand_r@{N_PROPAGATION}": "KO lig r",
+    f"ligand_sign@{N_PROPAGATION}": "sign",
+    f"ligand_auroc@{N_PROPAGATION}": "AUROC",
+    f"ligand_size@{N_PROPAGATION}": "size",
 }
 """Metric -> heading, in the order of the table."""
 
@@ -62,7 +60,7 @@ def summarise(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def table_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the table of one kind of tissue; knock-outs are those of two propagation steps."""
+    """Return the table of one kind of tissue; knock-outs are those of the default number of steps."""
     body = [[row["arm"], *(_cell(row, metric) for metric in COLUMNS)] for row in rows]
     lines = table(["arm", *COLUMNS.values()], body)
     if rows:

@@ -43,6 +43,7 @@ _FORMATS = (
     "network"
 )
 _Keyed = list[str] | None
+_License = Annotated[str | None, typer.Option("--license", metavar="TEXT", help="Licence; kept in the file.")]
 _Species = Annotated[str, typer.Option(metavar="WORD", help="Species of the symbols: mouse, human, or another word.")]
 
 app = typer.Typer(
@@ -160,9 +161,7 @@ def _from_liana(
         str | None, typer.Option("--out", "-o", metavar="FILE", help="File. Default: SPECIES_liana.parquet.")
     ] = None,
     complexes: Annotated[str, typer.Option(metavar="WORD", help="As for build.")] = "split",
-    license_: Annotated[
-        str | None, typer.Option("--license", metavar="TEXT", help="Licence; kept in the file.")
-    ] = None,
+    license_: _License = None,
 ) -> None:
     """Write the ligand-receptor pairs of a resource of the package liana; build combines them with others."""
 
@@ -187,9 +186,7 @@ def _from_decoupler(
         str | None, typer.Option("--out", "-o", metavar="FILE", help="File. Default: SPECIES_NET.parquet.")
     ] = None,
     confidence: Annotated[str, typer.Option(metavar="A,B,...", help="Levels of DoRothEA to keep.")] = "A,B,C",
-    license_: Annotated[
-        str | None, typer.Option("--license", metavar="TEXT", help="Licence; kept in the file.")
-    ] = None,
+    license_: _License = None,
 ) -> None:
     """Write the TF targets of a network of the package decoupler; build combines them with others."""
 

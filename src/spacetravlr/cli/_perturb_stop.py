@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Callable
-from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any
 
 from spacetravlr.cli._errors import Interrupted
+from spacetravlr.cli._handlers import Handlers
 from spacetravlr.config import N_PROPAGATION
 from spacetravlr.perturbation import Effect, PropagationModel, Targets
 
-_HANDLED = ("SIGINT", "SIGTERM", "SIGHUP")
 
-
-class Stopping:
+class Stopping(Handlers):
     """While active, a first signal lets no further simulation begin, and a second one ends those at work.
 
     Parameters
@@ -25,34 +22,20 @@ class Stopping:
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__()
         self.asked = threading.Event()
         """No further simulation is to begin."""
         self.at_once = threading.Event()
         """Simulations at work are to end after their current step."""
         self._first = 0
         self._say = say
-        self._before: dict[int, Any] = {}
 
     @property
     def exit_code(self) -> int:
         """Code of a command that was stopped before all was done; 0 if there was no signal."""
         return 128 + self._first if self._first else 0
 
-    def __enter__(self) -> Self:
-        for name in _HANDLED:
-            number = getattr(signal, name, None)
-            # nohup and background jobs of scripts ignore signals on purpose
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._receive)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of a handler
+    def _receive(self, number: int) -> None:
         if self._first:
             self.at_once.set()
             raise Interrupted(number)

@@ -8,19 +8,17 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from spacetravlr.cli._errors import Interrupted
+from spacetravlr.cli._handlers import Handlers
 
 if TYPE_CHECKING:
     from spacetravlr.cli._reporter import Reporter
     from spacetravlr.training import StopRequest
 
-_HANDLED = ("SIGINT", "SIGTERM", "SIGHUP")
 
-
-class Signals:
+class Signals(Handlers):
     """While active, a first signal asks a training to end gracefully, and a second one ends the process.
 
     Before the training has begun there is nothing to finish: the first signal raises `Interrupted` then.
@@ -34,32 +32,18 @@ class Signals:
     """
 
     def __init__(self, stop: StopRequest, reporter: Reporter) -> None:
+        super().__init__()
         self.first: int | None = None
         """The signal that asked for the end."""
         self._stop = stop
         self._reporter = reporter
-        self._before: dict[int, Any] = {}
 
     @property
     def exit_code(self) -> int:
         """Code of a run that ended gracefully: 0, also after Ctrl-C, because what was asked for was done."""
         return 0 if self.first in (None, signal.SIGINT) else 128 + (self.first or 0)
 
-    def __enter__(self) -> Self:
-        for name in _HANDLED:
-            number = getattr(signal, name, None)
-            # nohup and background jobs of scripts ignore signals on purpose
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._receive)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of a handler
+    def _receive(self, number: int) -> None:
         if self.first is not None:
             self._apart(self._leave, number)
             return

@@ -122,7 +122,7 @@ class CoordinateDescent:
             for t, fit in enumerate(out):
                 if fit is not None:
                     self._add_choice(fit, choice, t)
-            self._diagnose(out, Block(modulators, self.grams, responses, raw), choice, live)
+            self._diagnose(out, Block(modulators, sets, self.grams, responses, raw), choice, live)
         for c in range(len(plan.rows)):
             self._fit_cluster(c, out, live, penalty, (raw[c], responses[c], sets[c]))
         return out

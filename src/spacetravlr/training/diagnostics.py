@@ -11,6 +11,7 @@ import numpy as np
 from spacetravlr.regression import (
     Choice,
     ClusterGram,
+    ColumnSets,
     Path,
     Responses,
     better_than,
@@ -49,11 +50,13 @@ class Block:
     ----------
     modulators
         Of each target.
-    grams, responses, raw
-        Per cluster: moments of the columns, moments of the responses, and (n, T) responses in expression units.
+    sets, grams, responses, raw
+        Per cluster: columns of each target, moments of the columns, moments of the responses, and (n, T) responses in
+        expression units.
     """
 
     modulators: Sequence[Modulators]
+    sets: Sequence[ColumnSets]
     grams: Sequence[ClusterGram]
     responses: Sequence[Responses]
     raw: Sequence[NDArray[np.float64]]
@@ -126,7 +129,6 @@ class Diagnostics:
         alone = column_sets(self.plan, block.modulators, kinds=_TF_ALONE)
         tf_only = choose_penalty(block.grams, block.responses, alone, path=self.path, live=live)
         moved = [gram.responses(Y) for gram, Y in zip(self.grams, block.raw, strict=True)]
-        every = column_sets(self.plan, block.modulators)
-        shuffled = choose_penalty(self.grams, moved, every, path=self.path, live=ligands)
+        shuffled = choose_penalty(self.grams, moved, block.sets, path=self.path, live=ligands)
         p_space = better_than(choice.error, shuffled.error)
         return Diagnosis(tf_only.r2_out, shuffled.r2_out, np.where(ligands, p_space, np.nan))

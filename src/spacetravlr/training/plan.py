@@ -58,7 +58,8 @@ class Plan:
         rows = self.rows[cluster]
         if self.inputs.response is None:
             return self.inputs.columns(targets, rows)
-        at = [self.inputs.targets.index(target) for target in targets]
+        place = {target: at for at, target in enumerate(self.inputs.targets)}
+        at = [place[target] for target in targets]
         return np.ascontiguousarray(self.inputs.response[rows][:, at], dtype=np.float64)
 
     def mask(self, target: str, cluster: int) -> NDArray[np.bool_] | None:
