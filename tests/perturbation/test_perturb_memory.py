@@ -11,7 +11,7 @@ import pytest
 
 from spacetravlr.errors import ConfigError
 
-N_CELLS = 20_000
+N_CELLS = 50_000
 
 PROGRAM = """
 import sys
