@@ -10,7 +10,7 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test,cluster,cnn,pp]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test,cluster,cnn,pp,tui,viewer,mcp]"
 	touch $(STAMP)
 
 demo: $(STAMP)
