@@ -76,13 +76,6 @@ def test_flags_of_the_training_before_a_command(capsys):
     assert "--radius: no flag of bench" in refused(capsys, "--radius", "3", "bench", "list")
 
 
-def test_how_to_upgrade(capsys):
-    assert main.run(["--update"]) == 0
-    assert "python -m pip install --upgrade spacetravlr-py\n" in capsys.readouterr().out
-    assert main.run(["--update", "--update-version", "v1.2.0"]) == 0
-    assert "'spacetravlr-py==1.2.0'" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize(
     ("flags", "passed"),
     [

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from spacetravlr.cli._errors import Guard
     from spacetravlr.run import ConditionRuns, Run
 
-_PACKAGE = "spacetravlr-py"
 
 
 def run_training(given: Mapping[str, Any], guard: Guard) -> int:
@@ -37,8 +36,12 @@ def run_training(given: Mapping[str, Any], guard: Guard) -> int:
     SpaceTravLRError
         If something is wrong with flags, settings, sample or directory, or nothing was written.
     """
-    if given["update"]:
-        return _tell_how_to_upgrade(given["update_version"])
+    if given["update"] or given["update_version"] is not None:
+        from spacetravlr.cli._update import upgrade_lines
+
+        for line in upgrade_lines(given["update_version"]):
+            typer.echo(line)
+        return 0
     if given["demo"]:
         raise UsageError(
             "the simulated dashboard of --demo is not part of this version; `spacetravlr demo` simulates a tissue, "
@@ -101,9 +104,3 @@ def _worst(runs: ConditionRuns) -> int:
     """Return the code of a single run that ends as the worst of some."""
     failed = any(status.state == "failed" for status in runs.status().values())
     return NothingWrittenError.exit_code if failed else 0
-
-
-def _tell_how_to_upgrade(version: str | None) -> int:
-    wanted = f"'{_PACKAGE}=={version.removeprefix('v')}'" if version else _PACKAGE
-    typer.echo(f"This is a Python package; to upgrade it: python -m pip install --upgrade {wanted}")
-    return 0

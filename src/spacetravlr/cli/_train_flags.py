@@ -135,7 +135,12 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     ),
     version_flag("spacetravlr", DISPLAY),
     Flag(("--demo",), help="Simulated dashboard of the compiled edition.", kind="flag", hidden=True),
-    Flag(("--update",), help="Tell how to upgrade.", kind="flag", hidden=True),
-    Flag(("--update-version",), help="Tell how to install this version.", metavar="TAG", hidden=True),
+    Flag(
+        ("--update",),
+        DISPLAY,
+        help="Print the command that upgrades this installation, and change nothing.",
+        kind="flag",
+    ),
+    Flag(("--update-version",), DISPLAY, help="The same for one version.", metavar="V"),
 )
 """Flags with a `key` are settings; the others are handled by the command itself."""
