@@ -4,13 +4,13 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-all lint types contracts coverage clean
+.PHONY: demo test test-all lint types contracts coverage docs web clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test,cluster,cnn,pp,tui,viewer,mcp]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test,docs,cluster,cnn,pp,tui,viewer,mcp]"
 	touch $(STAMP)
 
 demo: $(STAMP)
@@ -31,6 +31,14 @@ types: $(STAMP)
 
 contracts: $(STAMP)
 	$(BIN)/lint-imports
+
+# the page of the viewer, into the package; needs Node
+web:
+	cd web && npm ci --no-audit --no-fund && npm test && npm run build
+
+# every page, with its code run; a warning is an error
+docs: $(STAMP)
+	$(BIN)/sphinx-build -b html -W --keep-going -q docs docs/_build/html
 
 coverage: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m "not slow" --cov --cov-report=term --cov-report=html

@@ -1,0 +1,185 @@
+"""What is published: built, installed into an empty environment, and used there without a network."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("pandas", "anndata", "numba", "torch", "matplotlib", "scipy", "textual", "fastapi", "mcp", "distributed", "scanpy")
+
+# refuses every connection but those to this machine, in every process of the environment
+NO_NETWORK = """
+import sys
+
+def refuse(event, arguments):
+    if event == "socket.connect":
+        address = arguments[1]
+        if isinstance(address, tuple) and not str(address[0]).startswith(("127.", "::1", "localhost")):
+            raise OSError(f"a connection to {address} was tried")
+    if event == "socket.getaddrinfo" and arguments[0] not in (None, "localhost", "127.0.0.1", "::1", "", b"localhost"):
+        raise OSError(f"the address of {arguments[0]!r} was asked for")
+
+sys.addaudithook(refuse)
+"""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("dist")
+    done = subprocess.run(
+        [sys.executable, "-m", "build", "--outdir", str(out), str(ROOT)], capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def bare(built, tmp_path_factory) -> Environment:
+    return Environment.make(tmp_path_factory.mktemp("bare"), next(built.glob("*.whl")))
+
+
+class Environment:
+    """A virtual environment whose programs cannot leave this machine."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.bin = place / "env" / ("Scripts" if os.name == "nt" else "bin")
+
+    @classmethod
+    def make(cls, place: Path, wheel: Path, extra: str = "", constraints: Path | None = None) -> Environment:
+        made = cls(place)
+        venv.create(place / "env", with_pip=True)
+        pip = [str(made.bin / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        limits = ["-c", str(constraints or ROOT / "constraints.txt")]
+        if "torch" in extra_needs(extra):
+            subprocess.run([*pip, torch_of_constraints()], check=True, timeout=1200)
+        target = f"{wheel}[{extra}]" if extra else str(wheel)
+        done = subprocess.run([*pip, *limits, target], capture_output=True, text=True, timeout=1800)
+        assert done.returncode == 0, done.stderr
+        (place / "offline").mkdir()
+        (place / "offline" / "sitecustomize.py").write_text(NO_NETWORK)
+        return made
+
+    def run(self, program: str, *arguments: str, cwd: Path, code: int = 0) -> str:
+        keep = {key: value for key, value in os.environ.items() if not key.startswith(("SPACETRAVLR", "PYTHON"))}
+        done = subprocess.run(
+            [str(self.bin / program), *arguments],
+            cwd=cwd,
+            env=keep | {"PYTHONPATH": str(self.place / "offline"), "COLUMNS": "100"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+
+def extra_needs(extra: str) -> str:
+    import tomllib
+
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    return " ".join(table.get(extra, []))
+
+
+def torch_of_constraints() -> str:
+    return next(line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith("torch=="))
+
+
+def test_sdist_and_wheel_hold_what_they_should(built):
+    (wheel,), (sdist,) = built.glob("*.whl"), built.glob("*.tar.gz")
+    names = zipfile.ZipFile(wheel).namelist()
+    packages = [name for name in names if name.startswith("spacetravlr/")]
+    sources = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src" / "spacetravlr").rglob("*.py")}
+    assert sources <= set(packages)
+    assert "spacetravlr/cli/settings.json" in packages
+    assert "spacetravlr/py.typed" in packages
+    assert not [name for name in names if name.startswith("tests") or "__pycache__" in name or name.endswith(".nbi")]
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    inside = {name.partition("/")[2] for name in tarfile.open(sdist).getnames()}
+    assert {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "tests/conftest.py"} <= inside
+
+
+def test_demo_without_a_network(bare, tmp_path):
+    said = bare.run("spacetravlr", "demo", "--cells", "600", cwd=tmp_path)
+    assert (tmp_path / "demo_spacetravlr").is_dir()
+    assert "knock-out" in said
+
+
+@pytest.mark.parametrize("program", ["spacetravlr", "spacetravlr-perturb", "spatial_viewer", "spacetravlr-mcp"])
+def test_help_needs_nothing_heavy(bare, tmp_path, program):
+    assert "Usage" in bare.run(program, "--help", cwd=tmp_path)
+    module = {"spacetravlr": "main", "spacetravlr-perturb": "perturb", "spacetravlr-mcp": "mcp"}.get(program, program)
+    heard = bare.run(
+        "python",
+        "-c",
+        "import contextlib, io, sys\n"
+        f"from spacetravlr.cli.{module} import run\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "    run(['--help'])\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])",
+        cwd=tmp_path,
+    )
+    assert heard.strip().splitlines()[-1] == "[]"
+
+
+def test_import_needs_nothing_heavy(bare, tmp_path):
+    heard = bare.run(
+        "python", "-c", f"import sys, spacetravlr; print([m for m in {HEAVY!r} if m in sys.modules])", cwd=tmp_path
+    )
+    assert heard.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "extra"),
+    [("spatial_viewer", ("--port", "0"), "viewer"), ("spacetravlr-mcp", (), "mcp")],
+)
+def test_without_its_extra_a_face_says_what_to_install(bare, tmp_path, program, arguments, extra):
+    done = subprocess.run(
+        [str(bare.bin / program), *arguments],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode in {1, 2}
+    assert f"spacetravlr-py[{extra}]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+FACES = {
+    "cnn": "from spacetravlr.niche.network import NicheNetwork",
+    "tui": "import spacetravlr.tui",
+    "viewer": "from spacetravlr.viewer import create_app",
+    "mcp": "from spacetravlr.mcp import create_server",
+    "cluster": "import distributed; from spacetravlr.cluster import ClusterExecutor",
+    "pp": "import scanpy; from spacetravlr.pp import prepare",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("extra", list(FACES))
+def test_each_extra_alone(built, tmp_path, extra):
+    one = Environment.make(tmp_path, next(built.glob("*.whl")), extra)
+    one.run("python", "-c", FACES[extra], cwd=tmp_path)
+    one.run("spacetravlr", "doctor", cwd=tmp_path)
+
+
+@pytest.mark.slow
+def test_lowest_dependencies(built, tmp_path):
+    import tomllib
+
+    lowest = tmp_path / "lowest.txt"
+    needs = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    lowest.write_text("\n".join(need.replace(">=", "==") for need in needs))
+    one = Environment.make(tmp_path, next(built.glob("*.whl")), constraints=lowest)
+    one.run("spacetravlr", "demo", "--cells", "600", cwd=tmp_path)
