@@ -49,6 +49,22 @@ def make_directory(path: Path) -> None:
         raise refusal(path, error, "cannot create the directory") from error
 
 
+def check_directory(directory: Path, wanted: Path | None = None) -> None:
+    """Refuse a directory, which need not exist yet, in which nothing can be written.
+
+    Raises
+    ------
+    RunDirectoryError
+        If so; the message names `wanted`, a file in it.
+    """
+    shown = directory if wanted is None else wanted
+    place = next(above for above in (directory.absolute(), *directory.absolute().parents) if above.exists())
+    if not place.is_dir():
+        raise RunDirectoryError(f"cannot write {shown}: {place} is a file, not a directory")
+    if not os.access(place, os.W_OK):
+        raise RunDirectoryError(f"cannot write {shown}: permission denied in {place}")
+
+
 def temporary_name(directory: Path) -> Path:
     """Return a new name in a directory; it tells which process made it, so that left-overs can be found."""
     me = this_process()

@@ -19,6 +19,13 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class StageStarted:
+    """A step of the set-up begins, and goes on until `StageFinished` or the next step is told."""
+
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
 class StageFinished:
     """One step of the set-up is done."""
 
@@ -130,6 +137,7 @@ class RunFinished:
 
 Event = (
     Notice
+    | StageStarted
     | StageFinished
     | ConditionStarted
     | RunStarted

@@ -1,4 +1,4 @@
-"""Tools: training, transition fields."""
+"""Tools: training, the choice of a radius, transition fields."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from spacetravlr.training import train as train_with
 
 if TYPE_CHECKING:
     from spacetravlr.perturbation.transition import transition_field
+    from spacetravlr.training.radius import suggest_radius
 
     train = train_with
 else:
@@ -20,7 +21,7 @@ else:
         return train_with(*arguments, **{"executor": ClusterExecutor(), **settings})
 
 
-__all__ = ["train", "transition_field"]
+__all__ = ["suggest_radius", "train", "transition_field"]
 
 
 def __getattr__(name: str) -> Any:
@@ -29,4 +30,8 @@ def __getattr__(name: str) -> Any:
         from spacetravlr.perturbation.transition import transition_field
 
         return transition_field
+    if name == "suggest_radius":
+        from spacetravlr.training.radius import suggest_radius
+
+        return suggest_radius
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -189,7 +189,8 @@ NETWORK = CNN - ENCODER - {
 HYBRID = {setting.key for setting in all_settings() if setting.section == "training.hybrid"}
 FISTA = {"lasso.n_iter", "lasso.tol"}
 FIXED = {"lasso.l1_reg", "lasso.group_reg", "lasso.ridge", "training.held_out"}
-BOOT = {"lasso.n_bootstraps", "lasso.beta_export", "training.diagnostics"}
+RESPONSE = {"data.response_use"}
+BOOT = {"lasso.n_bootstraps", "lasso.beta_export", "training.diagnostics", "training.model_level"}
 EVERY = {setting.key for setting in all_settings()}
 
 
@@ -200,11 +201,18 @@ EVERY = {setting.key for setting in all_settings()}
         ({"mode": "full"}, FISTA | FIXED | HYBRID | NETWORK),
         ({"mode": "full", "encoder": "per_gene"}, FISTA | FIXED | HYBRID | ENCODER),
         ({"mode": "hybrid"}, FISTA | FIXED | NETWORK),
-        ({"select": "fixed"}, FISTA | BOOT | CNN | HYBRID | {"lasso.n_folds", "execution.random_seed"}),
-        ({"select": "fixed", "held_out": True}, FISTA | BOOT | CNN | HYBRID),
+        ({"select": "fixed"}, FISTA | BOOT | CNN | HYBRID | RESPONSE | {"lasso.n_folds", "execution.random_seed"}),
+        ({"select": "fixed", "held_out": True}, FISTA | BOOT | CNN | HYBRID | RESPONSE),
         ({"select": "fixed", "score_on": "held_out"}, FISTA | BOOT | CNN | HYBRID),
-        ({"select": "fixed", "mode": "full"}, FISTA | BOOT | HYBRID | NETWORK),
-        ({"solver": "fista"}, BOOT | CNN | HYBRID | {"lasso.n_folds", "execution.random_seed"}),
+        ({"select": "fixed", "mode": "full"}, FISTA | BOOT | HYBRID | NETWORK | RESPONSE),
+        ({"solver": "fista"}, BOOT | CNN | HYBRID | RESPONSE | {"lasso.n_folds", "execution.random_seed"}),
+        ({"response_layer": "same"}, FISTA | FIXED | CNN | HYBRID | RESPONSE),
+        ({"response_layer": "imputed_count"}, FISTA | FIXED | CNN | HYBRID | RESPONSE),
+        (
+            {"response_layer": "counts", "select": "fixed"},
+            FISTA | BOOT | CNN | HYBRID | RESPONSE
+            | {"lasso.n_folds", "execution.random_seed", "data.response_layer"},
+        ),
         ({"ligand_grid_factor": 0.5, "mode": "hybrid"}, FISTA | FIXED | NETWORK | {"spatial.signal_tol"}),
         ({"use_tf_modulators": False, "mode": "hybrid"}, FISTA | FIXED | NETWORK | {"grn.tf_priors_feather"}),
         ({"use_lr_modulators": False, "mode": "hybrid"}, FISTA | FIXED | NETWORK | {"grn.extra_lr", "grn.extra_lr_file"}),
@@ -314,3 +322,17 @@ def test_flags_of_another_scheduler_are_pointed_out(scheduler, idle):
 )
 def test_coefficients_are_means_over_the_bootstraps_where_there_are_any(values, export):
     assert RunConfig.from_flat(values).resolved().lasso.beta_export == export
+
+
+def test_models_are_tested_where_a_held_out_score_above_zero_decides():
+    def level(**values):
+        return RunConfig.from_flat(values).resolved().training.model_level
+
+    assert level() == 0.05
+    assert level(model_level=0.2) == 0.2
+    assert level(score_threshold=0.3) == 0.05
+    assert level(score_threshold=0.0) == level(score_threshold=-1.0) == 1.0
+    assert level(score_threshold=0.0, model_level=0.01) == 0.01
+    assert level(select="fixed") == level(solver="fista") == level(score_on="in_sample") == 1.0
+    for values in ({"select": "fixed"}, {"score_on": "in_sample"}):
+        assert "training.model_level" not in RunConfig.from_flat(values).result_settings()

@@ -21,8 +21,8 @@ HUGE = 2**70
 
 def values_of(setting):
     """Return a strategy of allowed values of one setting, from its type in words."""
-    fraction = "to 1" in setting.type or "< 1" in setting.type
-    low = {"number > 0": 5e-324, "number": -1e308}.get(setting.type, 0.0)
+    fraction = "to 1" in setting.type or "< 1" in setting.type or "<= 1" in setting.type
+    low = {"number > 0": 5e-324, "number": -1e308, "number > 0 and <= 1": 5e-324}.get(setting.type, 0.0)
     if setting.key == "cluster.scheduler":
         return st.sampled_from(["local", "tcp://host:8786"])
     match setting.kind:
@@ -92,16 +92,16 @@ def test_the_template_explains_every_key_and_changes_nothing():
     for setting in settings():
         assert setting.description in flowing
         assert re.search(rf"^(# )?{setting.name} = ", text, flags=re.MULTILINE)
-        # only the penalties that would choose fixed, and what is unset, are commented out
+        # only the penalties that would choose fixed, the threshold that depends on the response, and what is unset, are commented out
         hidden = f"\n# {setting.name} = " in text
-        assert hidden == (setting.default is None or setting.name in {"l1_reg", "group_reg"})
+        assert hidden == (setting.default is None or setting.name in {"l1_reg", "group_reg", "score_threshold"})
     assert max(map(len, text.splitlines())) <= 120
 
 
 def test_each_commented_line_of_the_template_can_be_used():
     lines = RunConfig().to_toml(comments=True).splitlines()
     candidates = [i for i, line in enumerate(lines) if re.match(r"# [a-z0-9_]+ = ", line)]
-    assert len(candidates) == 2 + sum(setting.default is None for setting in settings())
+    assert len(candidates) == 3 + sum(setting.default is None for setting in settings())
     for i in candidates:
         edited = [*lines[:i], lines[i].removeprefix("# "), *lines[i + 1 :]]
         name = lines[i].split()[1]
@@ -249,3 +249,32 @@ def test_absolute_paths_mean_the_same_from_anywhere(tmp_path, monkeypatch):
     assert config.absolute().grn.network_data_dir == str(here / "net")
     assert absolute.absolute() == absolute
     assert RunConfig().absolute() == RunConfig()
+
+
+def test_a_record_that_knows_no_test_of_models_means_none(tmp_path):
+    record = RunConfig(data={"cluster_annot": "cell_type"}).to_toml()
+    assert "model_level = 0.05\n" in record
+    old = tmp_path / "old.toml"
+    known = [line for line in record.splitlines() if "response" not in line and "model_level" not in line]
+    old.write_text("\n".join(known), encoding="utf-8")
+    assert RunConfig.from_toml(old).resolved().training.model_level == 1.0
+    by_hand = tmp_path / "by_hand.toml"
+    by_hand.write_text('[lasso]\nselect = "cv"\n', encoding="utf-8")
+    assert RunConfig.from_toml(by_hand).resolved().training.model_level == 0.05
+
+
+def test_a_record_that_knows_no_response_layer_means_the_layer_itself(tmp_path):
+    text = RunConfig(lasso={"select": "cv"}, data={"cluster_annot": "cell_type"}).to_toml()
+    assert 'response_use = "score"\n' in text
+    old = tmp_path / "old.toml"
+    old.write_text("\n".join(line for line in text.splitlines() if "response" not in line), encoding="utf-8")
+    data = RunConfig.from_toml(old).data
+    assert (data.response_layer, data.response_use, data.own_response) == ("same", "fit", None)
+    named = tmp_path / "named.toml"
+    named.write_text(old.read_text().replace("[data]", '[data]\nresponse_layer = "counts"'), encoding="utf-8")
+    data = RunConfig.from_toml(named).data
+    assert (data.own_response, data.response_use) == ("counts", "fit")
+    by_hand = tmp_path / "hand.toml"
+    by_hand.write_text('[data]\ncluster_annot = "cell_type"\n[lasso]\nselect = "cv"\n', encoding="utf-8")
+    data = RunConfig.from_toml(by_hand).data
+    assert (data.response_layer, data.response_use) == (None, "score")

@@ -84,7 +84,13 @@ V1_DEFAULTS = {
     },
 }
 OUR_DEFAULTS = {
-    "data": {"sample": None, "spatial_species": None, "response_layer": None, "cluster_annot": None},
+    "data": {
+        "sample": None,
+        "spatial_species": None,
+        "response_layer": None,
+        "response_use": "score",
+        "cluster_annot": None,
+    },
     "spatial": {"kernel": "gaussian", "signal_tol": 1e-6},
     "grn": {"network_base_url": None},
     "cnn": {
@@ -111,7 +117,7 @@ OUR_DEFAULTS = {
         "n_bootstraps": 20,
         "beta_export": None,
     },
-    "training": {"score_on": None, "held_out": False, "diagnostics": True},
+    "training": {"score_on": None, "held_out": False, "diagnostics": True, "model_level": None},
     "execution": {"stale_lock_secs": 120, "random_seed": 42, "device": "auto"},
     "cluster": {
         "scheduler": None,

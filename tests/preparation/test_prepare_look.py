@@ -153,3 +153,27 @@ def test_an_h5ad_without_an_index_is_damaged(place):
         handle.create_group("var")
     with pytest.raises(InputError, match="cannot be read"):
         look_at(place / "a.h5ad")
+
+
+def test_it_tells_what_held_out_scores_would_predict(tmp_path):
+    import anndata
+
+    values = np.random.default_rng(0).random((20, 4))
+    adata = anndata.AnnData(X=values, obsm={"spatial": np.random.default_rng(1).random((20, 2))})
+    told = {}
+    for name, layers, uns in (
+        ("raw", (), {}),
+        ("imputed", ("imputed_count",), {}),
+        ("both", ("imputed_count", "normalized_count"), {}),
+        ("simulated", ("imputed_count",), {"truth": {"seed": 1}}),
+    ):
+        one = adata.copy()
+        one.layers.update(dict.fromkeys(layers, values))
+        one.uns.update(uns)
+        one.write_h5ad(tmp_path / f"{name}.h5ad")
+        found = look_at(tmp_path / f"{name}.h5ad")
+        told[name] = found.judged, found.response
+    assert told["raw"] == (None, "")
+    assert told["both"][0] == "normalized_count" and "not imputed" in told["both"][1]
+    assert told["imputed"][0] == "imputed_count" and "too good" in told["imputed"][1]
+    assert "simulated" in told["simulated"][1]

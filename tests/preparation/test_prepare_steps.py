@@ -87,7 +87,9 @@ def test_imputation_brings_counts_nearer_to_the_truth(ready, tissue):
 def test_it_can_be_trained_on(ready, network, place):
     tissue = stl.Tissue.from_anndata(ready)
     assert tissue.clusters.column == "cell_type_int"
-    run = stl.tl.train(ready, out=place / "run", max_genes=2, network_data_dir=str(write(network, place)))
+    run = stl.tl.train(
+        ready, out=place / "run", max_genes=2, score_threshold=-1.0, network_data_dir=str(write(network, place))
+    )
     assert len(run.status().done) + len(run.status().orphan) == 2
 
 

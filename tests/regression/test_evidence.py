@@ -14,15 +14,16 @@ from spacetravlr.regression import better_than
 
 def literal(error, other):
     """The formula, unit by unit."""
-    total, squares, units = 0.0, 0.0, 0
+    total, squares, units, differ = 0.0, 0.0, 0, 0
     for first, second in zip(error.ravel(), other.ravel(), strict=True):
         if math.isfinite(first) and math.isfinite(second):
             total += second - first
             squares += (second - first) ** 2
             units += 1
+            differ += first != second
     if units < 5:
         return math.nan
-    return 1.0 if squares == 0 else 0.5 * math.erfc(total / math.sqrt(squares) / math.sqrt(2))
+    return 1.0 if squares == 0 else max(0.5 * math.erfc(total / math.sqrt(squares) / math.sqrt(2)), 0.5**differ)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 5))
@@ -40,6 +41,13 @@ def test_equal_errors_are_no_evidence_and_few_units_no_answer():
     same = np.ones((2, 5, 1))
     assert better_than(same, same)[0] == 1.0
     assert np.isnan(better_than(np.ones((1, 4, 1)), np.full((1, 4, 1), 2.0))[0])
+
+
+@pytest.mark.parametrize("differ", [1, 2, 3, 4, 5])
+def test_a_few_units_that_differ_are_no_more_than_coins_that_fell_alike(differ):
+    gain = np.zeros((2, 5, 1))
+    gain.ravel()[:differ] = 1.0
+    assert better_than(-gain, np.zeros_like(gain))[0] == 0.5**differ
 
 
 def test_the_two_sides_add_up_to_one():

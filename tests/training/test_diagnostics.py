@@ -1,4 +1,4 @@
-"""Scores without ligands and with exchanged places: what they are, that they are nominal, and that they find space."""
+"""Scores without ligands and with those of elsewhere: what they are, that they are nominal, and find space."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import pytest
 
 from spacetravlr.config import RunConfig
 from spacetravlr.datasets import simulated_tissue, write_network
+from spacetravlr.regression import better_than, nearest_cells
 from spacetravlr.tissue import Tissue
 from spacetravlr.training import plan_training, train
+from spacetravlr.training.column_sets import column_sets
 from spacetravlr.training.descent import CoordinateDescent
+from spacetravlr.training.evidence import Block, LocalEvidence
 
 N_GENES = 60
 
@@ -66,24 +69,48 @@ def test_without_ligands_it_is_a_training_without_ligands(adata, network, fits):
     assert compared > 30
 
 
-def test_exchanged_places_are_a_training_on_exchanged_received_ligands(plan, fits):
-    received = plan.received.copy()
+def test_ligands_received_elsewhere_are_a_training_on_them(plan, fits):
+    """Against a training on received ligands that were moved beforehand, its penalty aside."""
     diagnostics = CoordinateDescent(plan).diagnostics
-    for c, rows in enumerate(plan.rows):
-        given = diagnostics._exchanged(c)
-        assert set(given) == set(rows)
-        assert (given != rows).mean() > 0.9
-        received[rows] = plan.received[given]
-    moved = fits_of(replace(plan, received=received))
-    compared = [fit for fit in fits.values() if fit.r2_shuffled is not None and np.isfinite(fit.p_space)]
-    assert len(compared) > 30
-    for fit in compared:
-        np.testing.assert_allclose(fit.r2_shuffled, moved[fit.modulators.target].r2_out, atol=1e-9)
+    shifted = []
+    for number in range(2):
+        received = plan.received.copy()
+        for c, rows in enumerate(plan.rows):
+            given = diagnostics.elsewhere(c, number)
+            assert set(given) == set(rows)
+            assert (given != rows).all()
+            received[rows] = plan.received[given]
+        shifted.append(skills_of(replace(plan, received=received), fits))
+    own = skills_of(plan, fits)
+    compared = 0
+    for t, fit in enumerate(fits.values()):
+        if np.isfinite(fit.p_space):
+            np.testing.assert_allclose(fit.r2_shuffled, np.mean([one.r2[:, t] for one in shifted], axis=0), atol=1e-9)
+            p = [better_than(-own.gain, -one.gain)[t] for one in shifted]
+            assert fit.p_space == pytest.approx(max(*p, fit.p_model), rel=1e-6)
+            compared += 1
+    assert compared > 30
+
+
+def skills_of(plan, fits):
+    solver = CoordinateDescent(plan)
+    targets = plan.inputs.targets
+    raw = [plan.responses(targets, c) for c in range(len(plan.rows))]
+    modulators = [plan.inputs.modulators[target] for target in targets]
+    responses = [gram.responses(Y) for gram, Y in zip(solver.grams, raw, strict=True)]
+    block = Block(modulators, column_sets(plan, modulators), solver.grams, responses, raw)
+    penalty = np.array([fit.penalty for fit in fits.values()])
+    return LocalEvidence(plan, solver.path).measure(block, penalty, np.ones(len(targets), dtype=bool))
 
 
 def test_only_targets_with_a_model_are_diagnosed(fits):
+    some = [0, 0, 0]
     for fit in fits.values():
-        assert (fit.r2_tf_only is not None) == (fit.r2_pooled >= 0.1)
+        skilled = fit.r2_pooled >= 0.1
+        assert (fit.r2_local is not None) == np.isfinite(fit.p_model) == skilled
+        assert (fit.r2_tf_only is not None) == (skilled and fit.p_model <= 0.05)
+        some[int(skilled) + int(fit.r2_tf_only is not None)] += 1
+    assert min(some) >= 1
 
 
 def test_where_places_matter_they_are_found(adata, fits):
@@ -120,7 +147,8 @@ def test_skipping_them_changes_no_coefficient(adata, network, tmp_path):
         names = [run.directory.files.betadata(gene) for run in (full, short)]
         assert names[0].read_bytes() == names[1].read_bytes()
     known, unknown = full.scores(), short.scores()
-    assert known.loc[known["kept"], ["r2_tf_only", "r2_shuffled", "p_space"]].notna().all().all()
+    assert known.loc[known["kept"], ["r2_tf_only", "r2_shuffled", "p_space", "p_model", "r2_local"]].notna().all().all()
+    assert unknown.loc[unknown["kept"], ["p_model", "r2_local"]].notna().all().all()
     assert unknown[["r2_tf_only", "r2_shuffled", "p_space"]].isna().all().all()
 
 
@@ -129,11 +157,22 @@ def test_fixed_penalties_have_none(adata, network, tmp_path):
     assert run.scores()["p_space"].isna().all()
 
 
-def test_exchanged_places_stay_within_a_sample(adata, network):
+def test_what_is_received_elsewhere_is_received_in_the_same_sample(adata, network):
     both = adata.copy()
     both.obs["slice"] = np.where(np.arange(both.n_obs) % 2, "one", "two")
     plan = plan_training(Tissue.from_anndata(both, sample_key="slice"), settings_for(network))
     diagnostics = CoordinateDescent(plan).diagnostics
     slices = both.obs["slice"].to_numpy()
     for c, rows in enumerate(plan.rows):
-        np.testing.assert_array_equal(slices[diagnostics._exchanged(c)], slices[rows])
+        for number in range(2):
+            np.testing.assert_array_equal(slices[diagnostics.elsewhere(c, number)], slices[rows])
+
+
+def test_neighbours_receive_elsewhere_what_neighbours_do(plan):
+    diagnostics = CoordinateDescent(plan).diagnostics
+    for c, rows in enumerate(plan.rows):
+        near = nearest_cells(plan.tissue.xy[rows], 1)[:, 0]
+        received = plan.received[diagnostics.elsewhere(c, 0)]
+        beside = np.abs(received - received[near]).mean(axis=0)
+        anywhere = np.abs(received - received[np.random.default_rng(0).permutation(len(rows))]).mean(axis=0)
+        assert np.median(beside / anywhere) < 0.5

@@ -62,6 +62,23 @@ def test_the_memory_formula() -> None:
     assert found["program"] > 100e6
 
 
+def test_the_memory_of_ligands_received_elsewhere() -> None:
+    plain, found = memory(SIZES), memory(replace(SIZES, tested=True, diagnosed=True))
+    n, P, T, F = 620, 40, 64, 5
+    assert found["ligands received elsewhere"] == 2 * (8 * n * P + 4 * F * 3 * P**2)
+    assert found["blocks at work"] - plain["blocks at work"] == pytest.approx(2 * 8 * (1 + F) * T * P)
+
+
+def test_rows_that_stand_in_for_a_matrix_are_copied_by_every_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = memory(SIZES)["blocks at work"]
+    monkeypatch.setattr(descent, "DRAW_BUDGET", 0)
+    assert memory(SIZES)["blocks at work"] - drawn == pytest.approx(20 * 0.64 * 500 * 40)
+    monkeypatch.setattr(descent, "GRAM_BUDGET", 0)
+    undrawn = replace(SIZES, n_draws=0)
+    tested = memory(replace(undrawn, tested=True))["blocks at work"]
+    assert tested - memory(undrawn)["blocks at work"] == pytest.approx(2 * 8 * 500 * 40)
+
+
 def test_the_memory_of_the_readme_solver() -> None:
     readme = replace(SIZES, readme=True, n_draws=0, n_folds=0)
     assert memory(readme)["Gram matrices"] == 3 * 8 * 40**2

@@ -56,7 +56,7 @@ def odd_sample(tissue_data: anndata.AnnData, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.mark.parametrize("solver", [{"n_bootstraps": 4}, {"solver": "fista", "n_iter": 60, "held_out": True}])
-@pytest.mark.parametrize("response", [None, "normalized_count"])
+@pytest.mark.parametrize("response", [None, "same", "normalized_count"])
 def test_the_copy_trains_to_the_same_bytes(
     solver: dict[str, Any], response: str | None, odd_sample: Path, network_dir: Path, tmp_path: Path
 ) -> None:
@@ -64,11 +64,14 @@ def test_the_copy_trains_to_the_same_bytes(
         odd_sample, tmp_path / "run", network_data_dir=str(network_dir), cluster_annot="weird column",
         response_layer=response, max_ligands=1, write_minimal_repro_h5ad=True, score_threshold=-1.0, **solver,
     )  # fmt: skip
+    # cross-validated scores predict the measured layer unless told otherwise; the README's settings know no other layer
+    judge = response or ("same" if "solver" in solver else "normalized_count")
+    assert run.config.data.response_layer == judge
     whole = files(run.path)
     assert sum(name.endswith("_betadata.feather") for name in whole) >= 4
     assert (run.path / COPY).stat().st_size < odd_sample.stat().st_size
     copied = anndata.read_h5ad(run.path / COPY)
-    assert set(copied.layers) == {"imputed_count"} | ({response} - {None})
+    assert set(copied.layers) == {"imputed_count"} | ({judge} - {"same"})
     assert list(copied.obs) == ["weird column"]
     assert set(copied.obsm) == {"spatial"}
     # somebody else gets the copy and the settings, and nothing else

@@ -512,7 +512,9 @@ def test_the_estimate_counts_the_rows_of_cells(full: Run, varied: Path, settings
     by_cell = sum((full.path / f"{gene}_betadata.feather").stat().st_size for gene in full.genes)
     assert of_seed.disk + 0.3 * by_cell < of_full.disk < of_seed.disk + 3e6
     assert of_full.memory_bytes > of_seed.memory_bytes
-    assert of_full.seconds > of_seed.seconds
+    # what is measured differs from time to time; what is counted does not
+    assert of_full.times["niche networks"] > 0.0
+    assert of_full.times.keys() - of_seed.times.keys() == {"niche networks"}
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "other"])

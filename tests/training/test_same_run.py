@@ -16,7 +16,7 @@ import pytest
 
 from spacetravlr.config import RunConfig
 from spacetravlr.errors import InputError, SettingsChangedError
-from spacetravlr.events import Notice
+from spacetravlr.events import Notice, StageFinished
 from spacetravlr.run import Run, RunDirectory
 from spacetravlr.training import train
 
@@ -120,6 +120,7 @@ def test_a_response_layer_is_explained_by_the_other(
     data.layers["normalized_count"] = data.layers["imputed_count"] * 2.0
     options = {"network_data_dir": str(network_dir), "genes": ["T1"]}
     plain = train(data, tmp_path / "a", **options).betas("T1")
+    options |= {"response_use": "fit"}
     run = train(data, tmp_path / "b", response_layer="normalized_count", **options)
     doubled = run.betas("T1")
     assert np.allclose(doubled.values, 2.0 * plain.values, atol=1e-6)
@@ -186,7 +187,8 @@ def test_the_grid_factor_reaches_training(h5ad: Path, network_dir: Path, tmp_pat
             h5ad, tmp_path / f"g{factor}", genes=["T2"], network_data_dir=str(network_dir), ligand_grid_factor=factor,
             listener=events.append,
         )  # fmt: skip
-    details = [event.detail for event in events if getattr(event, "stage", "") == "received ligands"]
+    ended = [event for event in events if isinstance(event, StageFinished)]
+    details = [event.detail for event in ended if event.stage == "received ligands"]
     assert details == ["2 ligands, method grid", "2 ligands, method exact"]
     grid, exact = (Run.open(tmp_path / f"g{factor}").betas("T2") for factor in (2.0, 0.0))
     assert grid.modulators != exact.modulators or not np.array_equal(grid.values, exact.values)

@@ -16,7 +16,7 @@ from spacetravlr.training import StopRequest, _writer, train, trainer
 
 COLUMNS = [
     *("gene", "cluster", "n_cells", "n_modulators", "n_kept", "r2_in", "r2_out", "r2_pooled"),
-    *("r2_tf_only", "r2_shuffled", "p_space", "train_mse"),
+    *("r2_local", "p_model", "r2_tf_only", "r2_shuffled", "p_space", "train_mse"),
     *("converged", "n_iter", "lambda", "kept", "refined", "r2_niche_out", "reason"),
 ]
 

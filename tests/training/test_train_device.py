@@ -18,7 +18,7 @@ from spacetravlr.training import estimate_training, train
 from spacetravlr.training import trainer as training_trainer
 
 SOLVERS = {
-    "descent": {"n_bootstraps": 4, "beta_export": "fit"},
+    "descent": {"n_bootstraps": 4, "beta_export": "fit", "response_layer": "same"},
     "readme": {"solver": "fista", "select": "fixed", "n_iter": 60, "held_out": True, "score_threshold": -1e9},
 }
 GENES = ("T1", "T2", "T3", "T4")

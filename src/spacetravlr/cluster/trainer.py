@@ -19,7 +19,7 @@ from spacetravlr.cluster._plans import digest, portable
 from spacetravlr.cluster._start import connected
 from spacetravlr.cluster._watch import Watch
 from spacetravlr.errors import SpaceTravLRError, listing
-from spacetravlr.events import Notice, StageFinished
+from spacetravlr.events import Notice, StageFinished, StageStarted
 from spacetravlr.threads import one_blas_thread
 from spacetravlr.training.best_ranked import refine_best
 from spacetravlr.training.solvers import make_solver
@@ -91,6 +91,7 @@ class ClusterTrainer:
         return make_solver(self.plan, self.directory.path)
 
     def _train(self, blocks: list[Block]) -> None:
+        self._account.tell(StageStarted("workers"))
         began = time.perf_counter()
         cluster = self.plan.config.cluster
         with (

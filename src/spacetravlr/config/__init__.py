@@ -9,6 +9,7 @@ from spacetravlr.config._model import RunConfig
 from spacetravlr.config._reading import Sifted, read_settings
 from spacetravlr.config._sections import (
     N_PROPAGATION,
+    SAME_LAYER,
     ClusterSettings,
     CnnSettings,
     DataSettings,
@@ -25,6 +26,7 @@ from spacetravlr.config._sections import (
 __all__ = [
     "CONFIG_NAMES",
     "N_PROPAGATION",
+    "SAME_LAYER",
     "SECTIONS",
     "ClusterSettings",
     "CnnSettings",

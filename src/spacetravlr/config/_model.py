@@ -26,10 +26,29 @@ class RunConfig(BaseModel):
     Built from sections or mappings, `RunConfig(spatial={"radius": 300})`. Sections remember which keys were given
     (`model_fields_set`), because giving a penalty decides how penalties are chosen.
 
+    Parameters
+    ----------
+    data, spatial, grn, cnn, lasso, training, execution, cluster, perturbation, model_export
+        The sections of the TOML file, each with its keys as attributes: `config.spatial.radius`.
+
     Raises
     ------
     ConfigError
         A value has the wrong type or is out of range; the one-line message names key, value and what is allowed.
+
+    Examples
+    --------
+    >>> config = stl.RunConfig(spatial={"radius": 150}, lasso={"n_bootstraps": 50})
+    >>> config.spatial.radius, config.given()
+    (150.0, {'spatial.radius': 150.0, 'lasso.n_bootstraps': 50})
+    >>> config.replace({"max_genes": 10}).training.max_genes
+    10
+    >>> stl.RunConfig.from_toml(config.to_toml(comments=True)) == config
+    True
+    >>> stl.RunConfig(spatial={"radius": -1})
+    Traceback (most recent call last):
+    ...
+    spacetravlr.errors.ConfigError: [spatial].radius = -1 must be a number > 0
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -155,7 +174,9 @@ class RunConfig(BaseModel):
         return type(self).from_flat(self.given() | {full_key(name): value for name, value in values.items()})
 
     def resolved(self) -> Self:
-        """Return a copy in which select, penalty, beta_export, score_on and held_out are decided.
+        """Return a copy in which select, penalty, beta_export, score_on, held_out and model_level are decided.
+
+        So is a response layer that does not depend on the sample; the rest of it is found out when one is opened.
 
         Raises
         ------
@@ -164,9 +185,15 @@ class RunConfig(BaseModel):
         """
         choices = choose(self)
         lasso = {"select": choices.select, "penalty": choices.penalty, "beta_export": choices.beta_export}
-        training = {"score_on": choices.score_on, "held_out": choices.held_out}
+        training = {
+            "score_on": choices.score_on,
+            "held_out": choices.held_out,
+            "model_level": choices.model_level,
+        }
+        response = {} if choices.response_layer is None else {"response_layer": choices.response_layer}
         return self.model_copy(
             update={
+                "data": self.data.model_copy(update=response),
                 "lasso": self.lasso.model_copy(update=lasso),
                 "training": self.training.model_copy(update=training),
             }

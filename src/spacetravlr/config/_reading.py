@@ -12,6 +12,12 @@ from spacetravlr.config._keys import ALIASES, SECTIONS, settings_by_key, suggest
 from spacetravlr.config._messages import shown
 from spacetravlr.errors import ConfigError, nearest
 
+_OF_RECORDS = frozenset(
+    {"lasso.select", "lasso.penalty", "lasso.n_iter", "training.seed_only", "training.score_on", "data.cluster_annot"}
+)
+"""A run records every setting; nobody writes all of these by hand."""
+_BEFORE = {"data.response_layer": "same", "data.response_use": "fit", "training.model_level": 1.0}
+"""What settings mean in records of editions that did not know them."""
 _FORGOTTEN = {"grn.top_lr_pairs_by_mean_expression": "[grn].max_ligands"}
 
 
@@ -170,4 +176,8 @@ def read_settings(path: Path, *, ignore: Collection[str] = ()) -> Sifted:
         The file cannot be read or is not TOML.
     """
     path = Path(expand_home(str(path)))
-    return sift(parse_toml(read_text(path), str(path)), str(path), ignore=ignore)
+    text = read_text(path)
+    sifted = sift(parse_toml(text, str(path)), str(path), ignore=ignore)
+    if not sifted.values.keys() >= _OF_RECORDS or "response_use" in text:
+        return sifted
+    return Sifted(_BEFORE | sifted.values, sifted.notices)

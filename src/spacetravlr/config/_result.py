@@ -78,6 +78,8 @@ def _rules(config: RunConfig) -> Iterator[tuple[bool, tuple[str, ...], str]]:
     yield cv, fixed_only, '[lasso].select = "cv" chooses the penalties on held-out cells'
     chosen_only = ("lasso.n_bootstraps", "lasso.beta_export", "training.diagnostics")
     yield not cv, chosen_only, '[lasso].select = "fixed" has no bootstraps and no comparison of held-out scores'
+    tested = cv and training.score_on == "held_out"
+    yield not tested, ("training.model_level",), "models are tested with select cv and score_on held_out only"
     yield not folds and training.mode == "seed", ("lasso.n_folds",), "no held-out R2 is computed"
     # only folds, bootstraps, permutations and the CNN draw random numbers
     yield not folds and training.mode == "seed", ("execution.random_seed",), "nothing random is computed"
@@ -94,6 +96,11 @@ def _rules(config: RunConfig) -> Iterator[tuple[bool, tuple[str, ...], str]]:
     # an explicit grid factor names the method, so no tolerance is asked for
     named = config.perturbation.ligand_grid_factor is not None
     yield named, ("spatial.signal_tol",), "[perturbation].ligand_grid_factor is set"
+    response = ("data.response_layer", "data.response_use")
+    same = config.data.response_layer is not None and config.data.own_response is None
+    yield same, response[1:], "[data].response_layer is the layer itself"
+    judged = config.data.own_response is not None and config.data.response_use == "score"
+    yield judged and not folds, response, "no held-out R2 is computed"
     yield from idle_cluster_rules(config.cluster)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # giving one of these chooses fixed penalties, as every file of the compiled edition does
 FIXED_PENALTIES = ("l1_reg", "group_reg")
 TINY_PENALTY = 1e-3
+MODEL_LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Choices:
     score_on: ScoreOn
     held_out: bool
     beta_export: BetaExport
+    model_level: float
+    response_layer: str | None
     notices: tuple[str, ...]
 
 
@@ -101,7 +104,8 @@ def choose(config: RunConfig) -> Choices:
 
     Rules: solver fista, or a given `l1_reg` or `group_reg`, means select fixed, else cv; the penalty is enet with cv
     and sgl with fixed; the score is held out with cv and in sample with fixed; coefficients are means over bootstraps
-    where there are any.
+    where there are any; models are tested where held-out scores above 0 decide. Where no held-out score decides
+    anything, there is no response layer unless it is named.
 
     Raises
     ------
@@ -119,4 +123,24 @@ def choose(config: RunConfig) -> Choices:
         notices.append('[training].score_on = "held_out" means [training].held_out = true')
     penalty = config.lasso.penalty or ("enet" if cv else "sgl")
     beta_export = config.lasso.beta_export or ("mean" if cv and config.lasso.n_bootstraps else "fit")
-    return Choices(select, penalty, score_on, held_out, beta_export, tuple(notices))
+    response = config.data.response_layer
+    if response == config.data.layer or (response is None and not cv and score_on == "in_sample"):
+        response = "same"
+    return Choices(
+        select,
+        penalty,
+        score_on,
+        held_out,
+        beta_export,
+        _model_level(config, select, score_on),
+        response,
+        tuple(notices),
+    )
+
+
+def _model_level(config: RunConfig, select: Select, score_on: ScoreOn) -> float:
+    """Return the level; who wants a model whatever the score, wants it without a test."""
+    if config.training.model_level is not None:
+        return config.training.model_level
+    tested = select == "cv" and score_on == "held_out" and config.training.score_threshold > 0.0
+    return MODEL_LEVEL if tested else 1.0

@@ -23,10 +23,13 @@ from spacetravlr.config._fields import (
     OptionalText,
     PathText,
     Profile,
+    ResponseUse,
     Section,
     Solver,
 )
 
+SAME_LAYER = "same"
+"""Value of `[data].response_layer`: the layer of the modulators."""
 N_PROPAGATION = 2
 """Steps of a perturbation unless said otherwise: where simulated knock-outs agree best with true ones."""
 
@@ -40,8 +43,13 @@ class DataSettings(Section):
     layer: LayerName = Field(default="imputed_count", description='Expression layer of the modulators; "X" or "" is X.')
     response_layer: OptionalText = Field(
         default=None,
-        description="Layer of the target's own expression; unset means `layer`.",
+        description='Layer of what held-out scores predict; "same" is `layer`. Unset: normalized_count if there is one '
+        "and scores decide (select cv, score_on held_out), else same.",
         examples=["normalized_count"],
+    )
+    response_use: ResponseUse = Field(
+        default="score",
+        description="score: fits explain `layer` and are judged on response_layer; fit: fits explain response_layer.",
     )
     cluster_annot: OptionalText = Field(
         default=None,
@@ -67,6 +75,11 @@ class DataSettings(Section):
         description="File of obs names, one per line, to load for perturbation only.",
         examples=["cells.txt"],
     )
+
+    @property
+    def own_response(self) -> str | None:
+        """The response layer where it is another than `layer`."""
+        return None if self.response_layer in {None, SAME_LAYER, self.layer} else self.response_layer
 
 
 class SpatialSettings(Section):
@@ -169,7 +182,19 @@ class TrainingSettings(Section):
     seed_only: bool = Field(default=True, description="Accepted for old files; has no effect.")
     epochs: int = Field(default=10, ge=0, description="CNN epochs per target and cluster; 0 trains no CNN.")
     learning_rate: float = Field(default=1e-3, gt=0, description="Adam step size of the CNN.")
-    score_threshold: float = Field(default=0.1, description="R2 below which a cluster's coefficients are set to zero.")
+    score_threshold: float = Field(
+        default=0.1,
+        description="R2 below which a cluster's coefficients are set to zero. Unset: 0.1; 0.005 where held-out scores "
+        "predict a response_layer of its own.",
+    )
+    model_level: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Level at which held-out predictions must beat a smooth trend (select cv, score_on held_out); 1 is "
+        "no test. Unset: 0.05, but 1 if score_threshold <= 0.",
+        examples=[0.05],
+    )
     score_on: OptionalScoreOn = Field(
         default=None,
         description="R2 the threshold acts on. Unset: held_out with select cv, in_sample with fixed.",
@@ -178,7 +203,7 @@ class TrainingSettings(Section):
     held_out: bool = Field(default=False, description="Compute held-out R2 with select fixed too (cv always does).")
     diagnostics: bool = Field(
         default=True,
-        description="Also score targets without ligands, and with ligands received at exchanged places (select cv).",
+        description="Also score targets without ligands, and with ligands received elsewhere (select cv).",
     )
     genes: OptionalNames = Field(
         default=None, description="Targets to train; unset means all genes.", examples=[["Pax5"]]

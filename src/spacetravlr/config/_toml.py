@@ -33,6 +33,8 @@ def _explanation(setting: Setting) -> str:
 
 def _implies(config: RunConfig, setting: Setting) -> bool:
     """Say whether merely writing the key would change the meaning of the file."""
+    if setting.key == "training.score_threshold":
+        return setting.name not in config.training.model_fields_set
     implying = setting.section == "lasso" and setting.name in FIXED_PENALTIES
     return implying and config.lasso.select is None and setting.name not in config.lasso.model_fields_set
 

@@ -83,7 +83,7 @@ def prepare(
     radius
         Radius to check against the density of the cells, micrometres.
     listener
-        Receives a `StageFinished` for each step, and notices.
+        Receives a `StageStarted` and a `StageFinished` for each step, and notices.
     changes
         Single parameters of `PrepareOptions` by name: ``magic_t=3``.
 

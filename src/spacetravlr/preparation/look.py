@@ -15,7 +15,7 @@ from spacetravlr.preparation._columns import Column, index_of, read_column
 from spacetravlr.preparation.coordinates import PAIRS
 from spacetravlr.preparation.counts import classify_values
 from spacetravlr.prior import PriorNetwork, Species, infer_species
-from spacetravlr.tissue._file import open_hdf5
+from spacetravlr.tissue._file import IMPUTED, MEASURED, open_hdf5
 from spacetravlr.tissue.clusters import CELL_TYPE_NAMES, INTEGER_COLUMN
 from spacetravlr.tissue.coordinates import SPATIAL_KEYS, find_coordinates
 from spacetravlr.tissue.units import RECORD, Scale, Units, check_length, known_scale, measure_units
@@ -105,6 +105,27 @@ class FileSummary:
         if self.type_column is None:
             lacks.append("obs['cell_type']")
         return lacks
+
+    @property
+    def judged(self) -> str | None:
+        """Layer that held-out scores would predict unless another is named; None without a layer to train on."""
+        if IMPUTED not in self.layers:
+            return None
+        return MEASURED if MEASURED in self.layers else IMPUTED
+
+    @property
+    def response(self) -> str:
+        """The same in words; empty without a layer to train on."""
+        if self.judged is None:
+            return ""
+        if self.judged == MEASURED:
+            return f"held-out scores predict layer {MEASURED!r}, which is not imputed"
+        if "truth" in self.uns:
+            return f"held-out scores predict layer {IMPUTED!r}, the simulated expression"
+        return (
+            f"held-out scores predict layer {IMPUTED!r}, which is imputed, so they are too good: add {MEASURED!r} "
+            "(spacetravlr prepare), or name a layer with [data].response_layer"
+        )
 
     def coverage(self, data_dir: str | Path | None = None) -> Coverage:
         """Return how much of the network of the species is measured; a second for a large network."""

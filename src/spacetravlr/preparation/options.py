@@ -23,6 +23,15 @@ class PrepareOptions:
     ------
     ConfigError
         If a value is out of range.
+
+    Examples
+    --------
+    >>> stl.pp.PrepareOptions(min_counts=20, imputation="knn").least_genes(500)
+    10
+    >>> stl.pp.PrepareOptions(magic_t=-1)
+    Traceback (most recent call last):
+    ...
+    spacetravlr.errors.ConfigError: magic_t = -1 is not allowed: a number of at least 0 is needed
     """
 
     min_genes: int | None = _of(
@@ -69,5 +78,20 @@ class PrepareOptions:
             )
 
     def least_genes(self, n_genes: int) -> int:
-        """Return the fewest genes a cell must have, for a sample in which so many are measured."""
+        """Return the fewest genes a cell must have, for a sample in which so many are measured.
+
+        Parameters
+        ----------
+        n_genes
+            How many.
+        """
         return self.min_genes if self.min_genes is not None else min(100, math.ceil(0.02 * n_genes))
+
+
+PrepareOptions.__doc__ = (PrepareOptions.__doc__ or "").replace(
+    "    Raises\n",
+    "    Parameters\n    ----------\n"
+    + "".join(f"    {one.name}\n        {one.metadata['help']}\n" for one in fields(PrepareOptions))
+    + "\n    Raises\n",
+    1,
+)

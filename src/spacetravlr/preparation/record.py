@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from spacetravlr.events import Listener, StageFinished
+from spacetravlr.events import Listener, StageFinished, StageStarted
 from spacetravlr.preparation.quality import Removed
 from spacetravlr.tissue.units import RECORD, Scale
 
@@ -63,12 +63,13 @@ class Record:
         after
             The steps it builds on.
         told
-            Receives the event.
+            Receives the events.
         """
         text = json.dumps(dict(parameters), sort_keys=True)
         if there and self.steps.get(name) == text and not self._ran.intersection(after):
             told(StageFinished(name, 0.0, "done before"))
             return
+        told(StageStarted(name))
         began = time.perf_counter()
         detail = action()
         self.steps[name] = text

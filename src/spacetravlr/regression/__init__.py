@@ -3,6 +3,7 @@
 from spacetravlr.regression.blocks import deal_folds, spatial_blocks
 from spacetravlr.regression.bootstrap import Bootstraps, Resampled, block_weights, bootstrap_cluster, resampled_bytes
 from spacetravlr.regression.catalogue import Catalogue
+from spacetravlr.regression.collinear import TOGETHER, Lookalikes
 from spacetravlr.regression.cv import (
     GAP,
     KKT,
@@ -16,7 +17,10 @@ from spacetravlr.regression.cv import (
 from spacetravlr.regression.estimators import SparseGroupLasso, SparseGroupLassoCV
 from spacetravlr.regression.evidence import better_than
 from spacetravlr.regression.gram import ClusterGram, Fold, Responses, choose_gram, gram_bytes
+from spacetravlr.regression.judged import Judged, judge, units
+from spacetravlr.regression.local_skill import LocalSkill, fit_without_folds, local_skill
 from spacetravlr.regression.penalty import ENET_RIDGE, LAMBDAS, Path, objective
+from spacetravlr.regression.surroundings import along_curve, nearest_cells
 
 __all__ = [
     "ENET_RIDGE",
@@ -24,6 +28,7 @@ __all__ = [
     "KKT",
     "LAMBDAS",
     "MIN_CELLS",
+    "TOGETHER",
     "Bootstraps",
     "Catalogue",
     "Choice",
@@ -31,11 +36,15 @@ __all__ = [
     "ClusterGram",
     "ColumnSets",
     "Fold",
+    "Judged",
+    "LocalSkill",
+    "Lookalikes",
     "Path",
     "Resampled",
     "Responses",
     "SparseGroupLasso",
     "SparseGroupLassoCV",
+    "along_curve",
     "better_than",
     "block_weights",
     "bootstrap_cluster",
@@ -43,8 +52,13 @@ __all__ = [
     "choose_penalty",
     "deal_folds",
     "fit_cluster",
+    "fit_without_folds",
     "gram_bytes",
+    "judge",
+    "local_skill",
+    "nearest_cells",
     "objective",
     "resampled_bytes",
     "spatial_blocks",
+    "units",
 ]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spacetravlr.regression.gram import ClusterGram, Responses
+    from spacetravlr.regression.judged import Judged
 
 Rule = Literal["1se", "min"]
 
@@ -124,6 +125,7 @@ def choose_penalty(
     min_cells: int = MIN_CELLS,
     gap: float = GAP,
     live: NDArray[np.bool_] | None = None,
+    judged: Sequence[Judged] | None = None,
 ) -> Choice:
     """Choose one penalty for each target over all clusters together.
 
@@ -144,6 +146,8 @@ def choose_penalty(
         Duality gap relative to the variance at which a fit is good enough.
     live
         (T,), which targets are wanted; None for all.
+    judged
+        One per cluster, where held-out cells are judged by another measurement; errors are in units of its variance.
 
     Returns
     -------
@@ -169,6 +173,9 @@ def choose_penalty(
             held = grams[c].n * (yy + responses[c].fold_mean[f] ** 2) - fold.n_train * responses[c].fold_yy[f]
             state.total[c, fold.label] = np.maximum(held, 0.0)
             state.cells[c, fold.label] = np.where(yy > 1e-12, fold.stop - fold.start, 0)
+            if judged is not None:
+                state.total[c, fold.label] = judged[c].total[f]
+                state.cells[c, fold.label] *= judged[c].varies
     for step, lam in enumerate(grid):
         for c in used:
             one, own = responses[c], sets[c]
@@ -185,6 +192,8 @@ def choose_penalty(
                     sgl_step(*shared, own.bounds, l1, strengths, path.ridge_part, SGL_SLACK * gap / GAP, error)
                 else:
                     enet_step(*shared, l1, path.ridge_part, gap, error)
+                if judged is not None:
+                    error = judged[c].error(f, error, state.states[c, f], own)
                 state.error[step, c, fold.label, state.live] = error[state.live]
         _stop_risen(state, step)
         if not state.live.any():

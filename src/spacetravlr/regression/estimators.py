@@ -92,9 +92,8 @@ class SparseGroupLasso(_Linear):
 
     Examples
     --------
-    >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(50, 4))
-    >>> model = SparseGroupLasso([0, 0, 1, 1], group_reg=0.01, l1_reg=0.01).fit(X, X[:, 0])
+    >>> model = stl.SparseGroupLasso([0, 0, 1, 1], group_reg=0.01, l1_reg=0.01).fit(X, X[:, 0])
     >>> bool(model.coef_[0] > 0.9)
     True
     """
@@ -239,6 +238,19 @@ class SparseGroupLassoCV(_Linear):
         If an option is not one of those above.
     InputError
         From `fit`, if shapes differ, values are not finite, or the blocks give fewer than two folds.
+
+    Examples
+    --------
+    >>> from spacetravlr.regression import spatial_blocks
+    >>> rng = np.random.default_rng(0)
+    >>> xy, X = rng.uniform(0, 1000, size=(400, 2)), rng.normal(size=(400, 6))
+    >>> y = X[:, 0] - 2 * X[:, 4] + 0.3 * rng.normal(size=400)
+    >>> blocks = spatial_blocks(xy, radius=100.0)
+    >>> model = stl.SparseGroupLassoCV([0, 0, 0, 1, 1, 1], blocks=blocks).fit(X, y)
+    >>> model.coef_.round() + 0.0
+    array([ 1.,  0.,  0.,  0., -2.,  0.])
+    >>> bool(model.r2_out_ > 0.9), float(model.stability_[4])
+    (True, 1.0)
     """
 
     lambda_: NDArray[np.float64] | float

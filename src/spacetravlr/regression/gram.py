@@ -72,6 +72,8 @@ class ClusterGram:
         False keeps the rows instead of P x P matrices: less memory when P is much larger than n.
     accelerator
         Device for the products; None for the CPU.
+    whole
+        False keeps the Gram matrices of the folds only.
 
     Notes
     -----
@@ -86,6 +88,7 @@ class ClusterGram:
         standardize: bool = True,
         use_gram: bool = True,
         accelerator: Accelerator | None = None,
+        whole: bool = True,
     ) -> None:
         self.accelerator = accelerator
         self.n, self.n_columns = X.shape
@@ -103,6 +106,8 @@ class ClusterGram:
         self.design = design
         self.gram = self_cross(design, accelerator) / self.n if use_gram else _NO_GRAM
         self.folds = [] if folds is None else self._make_folds(labels[self.order], use_gram=use_gram)
+        if not whole:
+            self.gram = _NO_GRAM
 
     def _make_folds(self, labels: NDArray[np.int64], *, use_gram: bool) -> list[Fold]:
         folds = []

@@ -5,10 +5,11 @@ from __future__ import annotations
 from spacetravlr.run._locate import own_cells
 from spacetravlr.run._lockfile import LockInfo
 from spacetravlr.run._log_parser import parse_log, read_log
-from spacetravlr.run._scores import GeneScores, path_table, read_logs, score_table
+from spacetravlr.run._scores import GeneScores, gene_scores, path_table, read_logs, score_table
 from spacetravlr.run.claims import Claims, read_claims
 from spacetravlr.run.conditions import ConditionRuns
 from spacetravlr.run.directory import RunDirectory
+from spacetravlr.run.doubts import level_doubt
 from spacetravlr.run.log import ClusterLog, GeneLog, format_log
 from spacetravlr.run.manifest import InputData, Manifest, environment
 from spacetravlr.run.paths import RunPaths, Scan, condition_directories, condition_label, default_output_dir, scan
@@ -39,6 +40,8 @@ __all__ = [
     "default_output_dir",
     "environment",
     "format_log",
+    "gene_scores",
+    "level_doubt",
     "own_cells",
     "parse_log",
     "path_table",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from spacetravlr.errors import InputError
 from spacetravlr.run.log import (
+    ALIKE_COLUMNS,
     FORMAT_LINE,
     HELD_OUT_COLUMNS,
     MSE_COLUMNS,
@@ -52,9 +53,15 @@ def parse_log(text: str) -> GeneLog | None:
         for row in _table(lines, MSE_COLUMNS):
             mse.setdefault(row["cluster_id"], []).append(_number(row["train_mse"]))
         held_out = {row["cluster_id"]: row for row in _table(lines, HELD_OUT_COLUMNS[:3])}
+        alike: dict[str, list[Row]] = {}
+        for row in _table(lines, ALIKE_COLUMNS):
+            alike.setdefault(row["cluster_id"], []).append(row)
         niche = {row["cluster_id"]: row for row in _table(lines, NICHE_COLUMNS)}
         clusters = tuple(
-            _with_niche(_cluster(row, mse.get(row["cluster_id"], []), held_out), niche.get(row["cluster_id"]))
+            _with_alike(
+                _with_niche(_cluster(row, mse.get(row["cluster_id"], []), held_out), niche.get(row["cluster_id"])),
+                alike.get(row["cluster_id"], []),
+            )
             for row in rows
         )
         return GeneLog(
@@ -143,6 +150,14 @@ def _with_niche(entry: ClusterLog, row: Row | None) -> ClusterLog:
         r2_lasso_niche=_number(row["r2_lasso_niche"]),
         r2_niche=_number(row["r2_niche"]),
         niche_reason="" if row["reason"] == "NA" else row["reason"],
+    )
+
+
+def _with_alike(entry: ClusterLog, rows: list[Row]) -> ClusterLog:
+    return replace(
+        entry,
+        alike=tuple(tuple(row["alike"].split()) for row in rows),
+        n_alike=tuple(int(row["n_alike"]) for row in rows),
     )
 
 

@@ -41,6 +41,8 @@ COLUMNS: Mapping[str, str] = {
     "r2_in": "double",
     "r2_out": "double",
     "r2_pooled": "double",
+    "r2_local": "double",
+    "p_model": "double",
     "r2_tf_only": "double",
     "r2_shuffled": "double",
     "p_space": "double",
@@ -99,6 +101,8 @@ class GeneScores:
                 "r2_in": [one.r2_in for one in clusters],
                 "r2_out": [one.r2_out for one in clusters],
                 "r2_pooled": [None] * n,
+                "r2_local": [None] * n,
+                "p_model": [None] * n,
                 "r2_tf_only": [None] * n,
                 "r2_shuffled": [None] * n,
                 "p_space": [None] * n,
@@ -155,6 +159,32 @@ def write_record(root: Path, scores: GeneScores) -> Path:
     atomic.make_directory(path.parent)
     atomic.write_text(path, scores.to_json())
     return path
+
+
+def gene_scores(files: RunPaths, gene: str) -> GeneScores | None:
+    """Return the scores of one target; without a record, what its text log tells; None if there is neither.
+
+    Parameters
+    ----------
+    files
+        Of the run.
+    gene
+        The target.
+
+    Raises
+    ------
+    InputError
+        If the record is damaged or cannot be read.
+    """
+    path = record_path(files.root, gene)
+    try:
+        return GeneScores.from_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        log = files.log(gene)
+        found = read_log(log) if log.exists() else None
+        return None if found is None else GeneScores.of_log(found, None)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}") from error
 
 
 def read_records(files: RunPaths, found: Scan) -> list[GeneScores]:

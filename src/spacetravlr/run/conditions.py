@@ -49,6 +49,18 @@ class ConditionRuns(Mapping[str, Run]):
     ----------
     path, column, skipped, waiting
         As given.
+
+    Examples
+    --------
+    >>> two = adata.copy()
+    >>> two.obs["genotype"] = np.where(np.arange(300) % 2, "KO", "WT")
+    >>> runs = stl.tl.train(
+    ...     two, "by_genotype", ["Adm", "Agr2"], condition="genotype", network_data_dir="network", n_bootstraps=0
+    ... )
+    >>> list(runs)
+    ['KO', 'WT']
+    >>> {label: effect.delta.shape for label, effect in runs.perturb({"Pax6": 0.0}).items()}
+    {'KO': (150, 60), 'WT': (150, 60)}
     """
 
     def __init__(

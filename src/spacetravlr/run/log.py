@@ -21,6 +21,7 @@ SUMMARY_COLUMNS = (
 )
 MSE_COLUMNS = ("cluster_id", "epoch", "train_mse")
 HELD_OUT_COLUMNS = ("cluster_id", "lasso_r2_raw", "r2_out", "lambda")
+ALIKE_COLUMNS = ("cluster_id", "n_alike", "alike")
 NICHE_COLUMNS = ("cluster_id", "refined", "r2_lasso_niche", "r2_niche", "reason")
 GATE_KEYS = (
     "gate_use_cnn",
@@ -49,6 +50,9 @@ _GATE_DECIMALS = {
     "gate_rank_score": 6,
 }
 
+SHOWN_ALIKE = 8
+"""Members of a group of modulators that a log names; the ligand-receptor pairs of a target may all be in one."""
+
 GateValue = bool | int | float | str | None
 
 
@@ -73,6 +77,10 @@ class ClusterLog:
     """Held-out R2 over spatial blocks; NaN = not computed."""
     penalty: float = math.nan
     """The penalty (lambda) that was used; NaN = not told."""
+    alike: tuple[tuple[str, ...], ...] = ()
+    """Groups of modulators that cannot be told apart in this cluster, of each the first `SHOWN_ALIKE`."""
+    n_alike: tuple[int, ...] = ()
+    """Size of each of them."""
     cnn_mse: tuple[float, ...] = ()
     """Mean squared error of the network before each epoch, empty without one."""
     refined: bool | None = None
@@ -121,8 +129,9 @@ def format_log(log: GeneLog) -> str:
 
     Returns
     -------
-    Tab-separated lines. The blocks `# held_out` and, where a niche network was tried, `# niche` come last and begin
-    with a comment, so that programs that know the format of the compiled edition read past them.
+    Tab-separated lines. The blocks `# held_out`, `# alike` (modulators that cannot be told apart) and, where a niche
+    network was tried, `# niche` come last and begin with a comment, so that programs that know the format of the
+    compiled edition read past them.
     """
     head = {
         "gene": _word(log.gene),
@@ -148,6 +157,13 @@ def format_log(log: GeneLog) -> str:
         "\t".join((_label(entry.cluster), _known(entry.r2_in), _known(entry.r2_out), _significant(entry.penalty)))
         for entry in log.clusters
     ]
+    alike = [
+        "\t".join((_label(entry.cluster), str(size), " ".join(_word(name) for name in names)))
+        for entry in log.clusters
+        for names, size in zip(entry.alike, entry.n_alike, strict=True)
+    ]
+    if alike:
+        lines += ["", f"# alike: {', '.join(ALIKE_COLUMNS)}", "\t".join(ALIKE_COLUMNS), *alike]
     tried = [entry for entry in log.clusters if entry.refined is not None]
     if tried:
         lines += ["", f"# niche: {', '.join(NICHE_COLUMNS)}", "\t".join(NICHE_COLUMNS)]

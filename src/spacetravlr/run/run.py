@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from spacetravlr.betas import Betabase, Betas, betadata_files
-from spacetravlr.errors import InputError, nearest
+from spacetravlr.errors import InputError, listing, nearest
 from spacetravlr.run._locate import find_file, find_sample, locate, own_cells, same_samples
 from spacetravlr.run._log_parser import read_log
+from spacetravlr.run._reasons import why_not
 from spacetravlr.run._scores import path_table, read_logs, score_table
 from spacetravlr.run.directory import RunDirectory
 from spacetravlr.run.log import GeneLog
@@ -47,6 +48,18 @@ class Run:
         What it says.
     adata
         The sample, if it is not to be found through the configuration.
+
+    Examples
+    --------
+    >>> run = stl.Run.open("my_run")
+    >>> run.status().state, len(run.genes) + len(run.orphans)
+    ('complete', 60)
+    >>> run.scores().query("gene == 'Agr2'").set_index("cluster").n_cells.to_dict()
+    {'0': 66, '1': 56, '2': 54, '3': 52, '4': 72}
+    >>> bool(run.edges("Agr2").stability.between(0, 1).all())
+    True
+    >>> run.perturb({"Pax6": "x2"}, cells={"cell_type": "Astrocyte"}).simulated.shape
+    (300, 60)
     """
 
     def __init__(
@@ -130,7 +143,7 @@ class Run:
         if not path.exists():
             files = betadata_files(self.path)
             if gene not in files:
-                raise InputError(self._why_not(gene, tuple(files)))
+                raise InputError(why_not(self, gene, tuple(files)))
             path = files[gene]
         return Betas.read(path)
 
@@ -151,17 +164,68 @@ class Run:
         Returns
         -------
         One row per finished target and cluster, with the columns `gene, cluster, n_cells, n_modulators, n_kept, r2_in,
-        r2_out, r2_pooled, r2_tf_only, r2_shuffled, p_space, train_mse, converged, n_iter, lambda, kept, refined,
-        r2_niche_out, reason`.
+        r2_out, r2_pooled, r2_local, p_model, r2_tf_only, r2_shuffled, p_space, train_mse, converged, n_iter, lambda,
+        kept, refined, r2_niche_out, reason`.
         `r2_out` is held out (spatial blocks), `r2_pooled` the same over all clusters together, and `lambda` the penalty
-        chosen, one per target. `r2_tf_only` is the held-out score of a model without ligands, `r2_shuffled` that of a
-        model whose cells get what another cell of their cluster received, and `p_space` (one per target) the chance of
-        a difference this large between that and the true places if the place did not matter. `kept` is False where no
-        coefficient is written; `refined` tells whether coefficients are those of a niche network, with the held-out R2
-        `r2_niche_out`, and is None where none was tried; `reason` says of targets without a model why. What is not
-        known is NaN (runs of the compiled edition tell less).
+        chosen, one per target. `r2_local` is the held-out score for the difference between each cell and its nearest
+        neighbours, in which smooth trends cancel, and `p_model` (one per target) the chance of one this large if a
+        trend were all there is. `r2_tf_only` is the held-out score of a model without ligands, `r2_shuffled` that of
+        models whose cells get what cells of their cluster received elsewhere, and `p_space` (one per target) the chance
+        of a difference this large between those and the true places, in the sense of `r2_local`, if the place did not
+        matter. `kept` is False where no coefficient is written; `refined` tells whether coefficients are those of a
+        niche network, with the held-out R2 `r2_niche_out`, and is None where none was tried; `reason` says of targets
+        without a model why. What is not known is NaN (runs of the compiled edition tell less).
         """
         return score_table(self.directory.scores())
+
+    def edges(
+        self, gene: str | Sequence[str] | None = None, cluster: str | None = None, *, members: bool = False
+    ) -> pd.DataFrame:
+        """Return what regulates what, the firmest and strongest first.
+
+        Parameters
+        ----------
+        gene
+            One target, or several; None for all.
+        cluster
+            One cluster, by its row label; None for all.
+        members
+            Whether to add the column `members`: the modulators of the group with a coefficient in this cluster.
+
+        Returns
+        -------
+        One row per target, cluster and modulator with a coefficient, with the columns `target, cluster, modulator,
+        kind` (`tf`, `ligand-receptor`, `ligand-tf`), `beta` (expression units), `stability` (share of bootstraps with
+        the sign of the fit), `low` and `high` (beta and 1.96 standard deviations over bootstraps to both sides),
+        `effect` (``|beta| sd(modulator) / sd(target)`` within the cluster, no unit), `score` (stability times effect,
+        by which rows are sorted), `group` and `group_size`. Modulators of one target and cluster with the same `group`
+        are so alike (correlation above 0.9, directly or through others of them) that how the effect is split between
+        them is not identified: read the group as one edge; `group_size` counts those without a coefficient too.
+
+        What a run does not tell is NaN: bootstraps need `[lasso].select = "cv"`. Without a score, rows are sorted by
+        the size of the coefficient. Targets with coefficients by cell are told as the regression found them.
+
+        Raises
+        ------
+        InputError
+            If a gene has no model, the run has no such cluster, or a file of coefficients is damaged.
+        """
+        from spacetravlr.run.edges import edge_table, with_members
+
+        genes = self.genes if gene is None else (gene,) if isinstance(gene, str) else tuple(gene)
+        known: dict[str, None] = {}
+        tables = []
+        for name in genes:
+            table = self.betas(name)
+            tables.append(table)
+            if table.by == "cluster":
+                known.update(dict.fromkeys(table.row_labels))
+        if cluster is not None and known and cluster not in known:
+            close = nearest(cluster, known)
+            hint = f"; did you mean {close!r}?" if close else ""
+            raise InputError(f"the run has no cluster {cluster!r}{hint} Clusters: {listing(known)}")
+        found = edge_table(self.path, tables, cluster=cluster)
+        return with_members(found) if members else found
 
     def penalty_path(self) -> pd.DataFrame:
         """Return the error that cross-validation found along the penalties: the table `path.feather`, as of now.
@@ -176,6 +240,11 @@ class Run:
 
     def log(self, gene: str) -> GeneLog | None:
         """Return the text log of a target; None if there is none.
+
+        Parameters
+        ----------
+        gene
+            The target, with or without a model.
 
         Raises
         ------
@@ -326,19 +395,3 @@ class Run:
                 "the sample (%d cells, %d genes) is not the one that %s was trained on (%s cells, %s genes)",
                 *(tissue.n_cells, tissue.n_genes, self.path, manifest.input.n_cells, manifest.input.n_genes),
             )
-
-    def _why_not(self, gene: str, known: tuple[str, ...]) -> str:
-        reason = self.directory.orphan_reason(gene)
-        if reason is not None:
-            return f"{gene} has no model: {reason or 'it is an orphan, no modulator was kept'}"
-        status = self.status()
-        if gene in status.failed:
-            return f"{gene} could not be trained: {status.failed[gene]}"
-        for lock in status.locked:
-            if lock.gene == gene and not lock.gone:
-                return f"{gene} is being trained" + (f" by process {lock.pid} on {lock.host}" if lock.pid else "")
-        if status.planned is not None and gene in status.planned:
-            return f"{gene} is not trained yet: continue the run in {self.path}"
-        close = nearest(gene, known)
-        hint = f"; did you mean {close!r}?" if close else f"; it has {len(known)} others"
-        return f"{gene!r} is no target of the run in {self.path}{hint}"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 IMPUTED = "imputed_count"
 """The layer that training reads unless another is named."""
+MEASURED = "normalized_count"
+"""Logarithms of normalised counts: what was measured, nothing imputed."""
 
 
 @dataclass(frozen=True)

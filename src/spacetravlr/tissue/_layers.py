@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 MatrixOf = Callable[[str], ExpressionMatrix]
 
 
+_IMPUTED = ("imput", "magic", "smooth", "denois", "diffus")
+
+
+def is_imputed(layer: str) -> bool:
+    """Say whether a layer is imputed, judging by its name."""
+    return any(part in layer.casefold() for part in _IMPUTED)
+
+
 class Layers:
     """The layers of a sample; each is looked up once, when it is first asked for.
 
@@ -53,6 +61,14 @@ class Layers:
         if name not in self._found:
             self._found[name] = self._matrix_of(name)
         return self._found[name]
+
+    def has(self, name: str) -> bool:
+        """Say whether there is such a layer, and it is usable."""
+        try:
+            self.matrix(name)
+        except InputError:
+            return False
+        return True
 
     @cached_property
     def gene_index(self) -> dict[str, int]:

@@ -13,6 +13,7 @@ import numpy as np
 from spacetravlr.errors import InputError, listing, nearest
 from spacetravlr.tissue._file import open_sample, pick_layer
 from spacetravlr.tissue._layers import Layers, MatrixOf
+from spacetravlr.tissue._refuse import refuse_empty, refuse_repeats
 from spacetravlr.tissue.clusters import (
     cell_type_column,
     choose_cluster_column,
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
+
+_ANSWERS = "truth"
+"""Entry of uns that simulated tissues have."""
 
 
 class Tissue:
@@ -52,10 +56,12 @@ class Tissue:
         obs column that tells which piece of tissue a cell is in, where there are several; None for one.
     path
         The file behind it, if there is one.
+    simulated
+        Whether it is one of `spacetravlr.datasets`, with the answer key beside it.
 
     Attributes
     ----------
-    genes, cells, obs, xy, path
+    genes, cells, obs, xy, path, simulated
         As given; `cells` are the cell names.
     left_out
         Names of the cells of the file that a `subset` does without.
@@ -70,6 +76,14 @@ class Tissue:
     ------
     InputError
         If there are no cells or genes, names repeat, or the layer, cluster or sample column is missing or unusable.
+
+    Examples
+    --------
+    >>> tissue = stl.Tissue.from_anndata(adata)
+    >>> tissue.n_cells, tissue.n_genes, tissue.clusters.labels
+    (300, 60, ('0', '1', '2', '3', '4'))
+    >>> tissue.columns(["Pax6", "Agr2"]).shape
+    (300, 2)
     """
 
     def __init__(
@@ -83,16 +97,18 @@ class Tissue:
         cluster_key: str | None = None,
         sample_key: str | None = None,
         path: Path | None = None,
+        simulated: bool = False,
     ) -> None:
         if not len(obs) or not len(genes):
             raise InputError(f"the sample is empty: {len(obs)} cells x {len(genes)} genes")
         self.genes = tuple(genes)
         self.cells = tuple(str(name) for name in obs.index)
-        _refuse_repeats("gene", self.genes)
-        _refuse_repeats("cell", self.cells)
+        refuse_repeats("gene", self.genes)
+        refuse_repeats("cell", self.cells)
         self.obs = obs
         self.xy = xy
         self.path = path
+        self.simulated = simulated
         self.left_out: frozenset[str] = frozenset()
         self._cluster_key = cluster_key
         self._layers = Layers(self.genes, matrix_of, layer)
@@ -127,16 +143,9 @@ class Tissue:
         ------
         InputError
             As for the class, or if there are no usable coordinates.
-
-        Examples
-        --------
-        >>> import spacetravlr as stl
-        >>> tissue = stl.Tissue.from_anndata(stl.datasets.simulated_tissue(n_cells=300, n_genes=60))
-        >>> tissue.n_cells, tissue.n_genes
-        (300, 60)
         """
         shape = (adata.n_obs, adata.n_vars)
-        _refuse_empty(shape)
+        refuse_empty(shape)
 
         def matrix_of(name: str) -> ExpressionMatrix:
             stored = pick_layer(name, list(adata.layers.keys()), lambda known: adata.layers[known], adata.X)
@@ -152,6 +161,7 @@ class Tissue:
             layer=layer,
             cluster_key=cluster_key,
             sample_key=sample_key,
+            simulated=_ANSWERS in adata.uns,
         )
 
     @classmethod
@@ -184,7 +194,7 @@ class Tissue:
         where = Path(path).expanduser()
         sample = open_sample(where)
         shape = (len(sample.obs), len(sample.genes))
-        _refuse_empty(shape, where)
+        refuse_empty(shape, where)
 
         def matrix_of(name: str) -> ExpressionMatrix:
             return ExpressionMatrix.from_hdf5(sample.layer_node(name), name, shape)
@@ -198,6 +208,7 @@ class Tissue:
             cluster_key=cluster_key,
             sample_key=sample_key,
             path=where.resolve(),
+            simulated=_ANSWERS in sample.handle.get("uns", ()),
         )
 
     def subset(self, rows: NDArray[np.int64]) -> Tissue:
@@ -223,12 +234,18 @@ class Tissue:
             cluster_key=self._cluster_key,
             sample_key=None if self.samples is None else self.samples.column,
             path=self.path,
+            simulated=self.simulated,
         )
         part.left_out = self.left_out | (set(self.cells) - set(part.cells))
         return part
 
     def conditions(self, column: str) -> CellGroups:
         """Return the cells by the values of an obs column; those without a value are a group of their own, `_na`.
+
+        Parameters
+        ----------
+        column
+            The obs column.
 
         Raises
         ------
@@ -274,6 +291,16 @@ class Tissue:
     def layer(self) -> str:
         """The layer that `columns` reads by default."""
         return self._layers.default
+
+    def has_layer(self, layer: str) -> bool:
+        """Say whether the sample has a layer, and it is usable.
+
+        Parameters
+        ----------
+        layer
+            Its name; `X` or an empty text is the main matrix.
+        """
+        return self._layers.has(layer)
 
     @property
     def gene_index(self) -> dict[str, int]:
@@ -336,6 +363,11 @@ class Tissue:
     def obs_column(self, column: str) -> pd.Series:
         """Return a column of obs.
 
+        Parameters
+        ----------
+        column
+            Its name.
+
         Raises
         ------
         InputError
@@ -348,25 +380,21 @@ class Tissue:
         return self.obs[column]
 
     def gene_means(self, genes: Sequence[str] | None = None) -> dict[str, float]:
-        """Return the mean over all cells of some (or all) genes, expression units."""
+        """Return the mean over all cells of some genes, expression units.
+
+        Parameters
+        ----------
+        genes
+            Their names; None for all.
+
+        Raises
+        ------
+        InputError
+            As `columns`.
+        """
         names = self.genes if genes is None else tuple(genes)
         means: dict[str, float] = {}
         for start in range(0, len(names), 512):
             block = names[start : start + 512]
             means.update(zip(block, self.columns(block).mean(axis=0).tolist(), strict=True))
         return means
-
-
-def _refuse_empty(shape: tuple[int, int], path: Path | None = None) -> None:
-    if 0 in shape:
-        where = f"{path}: " if path else ""
-        raise InputError(f"{where}the sample is empty: {shape[0]} cells x {shape[1]} genes")
-
-
-def _refuse_repeats(kind: str, names: tuple[str, ...]) -> None:
-    if len(set(names)) == len(names):
-        return
-    unique, counts = np.unique(np.asarray(names, dtype=np.str_), return_counts=True)
-    repeated = [str(name) for name in unique[counts > 1]]
-    fix = "var_names_make_unique()" if kind == "gene" else "obs_names_make_unique()"
-    raise InputError(f"{len(repeated)} {kind} name(s) occur more than once: {listing(repeated, 5)}; use adata.{fix}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from spacetravlr.regression import MIN_CELLS, choose_gram, gram_bytes
 from spacetravlr.training import descent, readme_solver
 from spacetravlr.training._writer import AHEAD
+from spacetravlr.training.diagnostics import SHIFTS
 
 PROGRAM = 330e6
 """Python with the libraries and compiled kernels of a training, bytes (measured)."""
@@ -50,8 +51,10 @@ class Sizes:
     """The Gram matrices of the bootstraps are float32."""
     readme: bool
     """The README's solver."""
+    tested: bool = False
+    """Each target is also fitted without each fold."""
     diagnosed: bool = False
-    """Each target is also fitted to ligands received at exchanged places."""
+    """Each target is also fitted to ligands received elsewhere."""
 
     @property
     def n_cells(self) -> int:
@@ -74,14 +77,16 @@ def memory(sizes: Sizes) -> dict[str, float]:
 
     - 220 bytes for a row of the network file; expression ``n G b``; received ligands ``8 n L``; designs ``8 n P``;
     - Gram matrices ``(8 + 4 F) P^2`` for each cluster that has them (``8 P^2`` with the README's solver, whose designs
-      without a fold take ``8 n P (F - 1)`` more), the largest clusters first, within `GRAM_BUDGET`; designs, these
-      matrices and the moments of the blocks once more for ligands received at exchanged places;
+      without a fold take ``8 n P (F - 1)`` more), the largest clusters first, within `GRAM_BUDGET`; for each of the
+      two shifts of ligands received elsewhere designs and ``4 F P^2`` more;
     - bootstraps ``4 B P^2`` for each of these clusters (8 without a ridge), within `DRAW_BUDGET`;
-    - blocks ``w (24 n T + 8 C (1 + F) T P + 8 C F T p + 32 C T p)``, ``32 C T p`` for each of the `AHEAD` that are
-      being written, and the draw at work, ``20 * 0.64 max(n_c) P``;
+    - blocks ``w (24 n T + 8 C (1 + F) T P + 8 C F T p + 32 C T p)`` (C + 1 clusters in the second term with ligands
+      received elsewhere), ``32 C T p`` for each of the `AHEAD` that are being written, and the draw at work, ``20 *
+      0.64 max(n_c) P``, w of them where draws are not kept; without any, ``8 w n_c P`` for the largest cluster that is
+      fitted without each fold and has no Gram matrix;
     - set-up, more than what it leaves: reading ``n G b + 12 n min(G, 1024)``, or the design of the largest cluster
-      twice more and three matrices of ``8 P^2``. It is over before the bootstraps and blocks begin, so only the larger
-      of the two counts.
+      twice more and three matrices of ``8 P^2``, four with ligands received elsewhere. It is over before the bootstraps
+      and blocks begin, so only the larger of the two counts.
     """
     P, largest = sizes.columns, max(sizes.cells)
     lasting = {
@@ -93,9 +98,10 @@ def memory(sizes: Sizes) -> dict[str, float]:
         "Gram matrices": _grams(sizes),
     }
     if sizes.diagnosed:
-        lasting["exchanged places"] = lasting["designs"] + lasting["Gram matrices"]
+        folds = 4.0 * sizes.n_folds * sum(with_grams(sizes)) * P**2
+        lasting["ligands received elsewhere"] = len(SHIFTS) * (lasting["designs"] + folds)
     reading = lasting["expression"] + 12.0 * sizes.n_cells * min(sizes.genes, _READ_AT_ONCE)
-    building = 16.0 * largest * P + 24.0 * P**2
+    building = 16.0 * largest * P + (32.0 if sizes.diagnosed else 24.0) * P**2
     at_work = {"bootstraps": _draws(sizes), "blocks at work": _blocks(sizes)}
     before = lasting["designs"] + lasting["Gram matrices"] + sum(at_work.values())
     set_up = max(0.0, reading - before, building - sum(at_work.values()))
@@ -129,6 +135,11 @@ def kept_draws(sizes: Sizes) -> list[bool]:
     return kept
 
 
+def descriptions(sizes: Sizes) -> int:
+    """Return how often the columns of a cluster are described: as they are, and at other places."""
+    return 1 + (len(SHIFTS) if sizes.diagnosed else 0)
+
+
 def _draws(sizes: Sizes) -> float:
     if sizes.readme or not sizes.n_draws:
         return 0.0
@@ -141,8 +152,17 @@ def _blocks(sizes: Sizes) -> float:
     responses = 24.0 * sizes.n_cells * T
     if sizes.readme:
         return sizes.workers * (responses + 8.0 * T * P + 8.0 * T * p * (_ROUNDS + C)) + AHEAD * 8.0 * C * T * p
-    moments = 8.0 * C * (1 + sizes.n_folds) * T * P * (2 if sizes.diagnosed else 1)
+    # of the shifted descriptions one cluster at a time
+    moments = 8.0 * (C + sizes.diagnosed) * (1 + sizes.n_folds) * T * P
     fits = 32.0 * C * T * p
     each = responses + moments + 8.0 * scored * sizes.n_folds * T * p + fits
-    drawing = 20.0 * _DRAWN * max(sizes.cells) * P if sizes.n_draws else 0.0
-    return sizes.workers * each + AHEAD * fits + drawing
+    return sizes.workers * each + AHEAD * fits + _rows_at_work(sizes)
+
+
+def _rows_at_work(sizes: Sizes) -> float:
+    """Return the bytes of copies of designs: of draws, and of the cells that train where there is no Gram matrix."""
+    if sizes.n_draws:
+        at_once = 1 if all(kept_draws(sizes)) else sizes.workers
+        return at_once * 20.0 * _DRAWN * max(sizes.cells) * sizes.columns
+    without = [n for n, has in zip(sizes.cells, with_grams(sizes), strict=True) if n >= MIN_CELLS and not has]
+    return 8.0 * sizes.workers * max(without, default=0) * sizes.columns if sizes.tested else 0.0

@@ -12,6 +12,7 @@ import numpy as np
 from spacetravlr.events import Event, StageFinished
 from spacetravlr.threads import one_blas_thread
 from spacetravlr.training.descent import CoordinateDescent
+from spacetravlr.training.diagnostics import SHIFTS
 from spacetravlr.training.fits import BlockSolver, TargetFit, kept_clusters, orphan_reason, to_betas
 from spacetravlr.training.inputs import read_inputs
 from spacetravlr.training.plan import make_plan
@@ -159,8 +160,8 @@ def _even(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
 def _flop(plan: Plan) -> float:
     cells = [len(rows) for rows in plan.rows]
     folds = plan.config.lasso.solver != "fista" and (plan.config.lasso.select == "cv" or plan.config.training.held_out)
-    twice = plan.config.lasso.select == "cv" and plan.config.training.diagnostics
-    return (1 + twice) * gram_flop(cells, len(plan.inputs.catalogue), folds=folds)
+    shifts = len(SHIFTS) if plan.config.lasso.select == "cv" and plan.config.training.diagnostics else 0
+    return (1 + shifts) * gram_flop(cells, len(plan.inputs.catalogue), folds=folds)
 
 
 def _fit(solver: BlockSolver, block: Sequence[str], wanted: Sequence[str]) -> tuple[float, list[TargetFit | None]]:

@@ -77,7 +77,7 @@ def why_nothing(directory: RunDirectory, tally: Tally) -> str:
     shown = "; ".join(f"{reason} ({count})" for reason, count in commonest)
     return (
         f"no gene was written to {directory.path}: {len(orphans)} without a model, {len(tally.failures)} failed "
-        f"[{shown}]; lower [training].score_threshold, or check the network and the layer"
+        f"[{shown}]; lower [training].score_threshold or raise model_level, or check the network and the layer"
     )
 
 

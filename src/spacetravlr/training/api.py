@@ -14,7 +14,9 @@ from spacetravlr.training.executor import Executor, Threads
 from spacetravlr.training.inputs import read_inputs
 from spacetravlr.training.plan import Plan, make_plan
 from spacetravlr.training.request import load_network, open_sample, output_directory, settle
+from spacetravlr.training.response import decide_response
 from spacetravlr.training.single import Hands, train_one
+from spacetravlr.training.stages import stage
 from spacetravlr.training.trainer import StopRequest
 
 if TYPE_CHECKING:
@@ -115,11 +117,14 @@ def train(
 
     Examples
     --------
-    >>> import spacetravlr as stl
-    >>> adata = stl.datasets.simulated_tissue(n_cells=400, n_genes=60)
-    >>> run = stl.tl.train(adata, out="my_run", max_genes=10)  # doctest: +SKIP
-    >>> runs = stl.tl.train(adata, out="by_genotype", condition="genotype")  # doctest: +SKIP
-    >>> runs["KO"].perturb({"Foxo1": 0.0})  # doctest: +SKIP
+    >>> adata = stl.datasets.simulated_tissue(n_cells=300, n_genes=60, seed=2)
+    >>> stl.datasets.write_network(adata, "network").name
+    'mouse_network.parquet'
+    >>> run = stl.tl.train(adata, out="small_run", genes=["Adm", "Agr2"], network_data_dir="network", n_bootstraps=0)
+    >>> run.genes
+    ('Adm', 'Agr2')
+    >>> run.betas("Agr2").row_labels
+    ('0', '1', '2', '3', '4')
     """
     told = log_notice if listener is None else listener
     hands = Hands(executor or Threads(), told, stop or StopRequest())
@@ -127,7 +132,10 @@ def train(
         overrides["condition"] = condition
     settings = settle(config, genes, overrides, told)
     hands.executor.check(settings)
-    tissue = open_sample(adata, settings, told)
+    with stage("sample", told) as done:
+        tissue = open_sample(adata, settings, told)
+        done(f"{len(tissue.cells):,} cells, {len(tissue.genes):,} genes")
+    settings = decide_response(settings, tissue, told)
     root = output_directory(out, settings, tissue)
     column = settings.data.condition
     refuse_mixture(root, column)
@@ -154,6 +162,7 @@ def plan_training(tissue: Tissue, settings: RunConfig, listener: Listener = sile
     InputError
         If the sample or the network cannot be used.
     """
+    settings = decide_response(settings, tissue, listener)
     network = load_network(tissue, settings, listener)
     return make_plan(tissue, settings, read_inputs(tissue, settings, network, listener), listener)
 

@@ -14,6 +14,7 @@ from spacetravlr.regression import (
     ClusterFits,
     ClusterGram,
     ColumnSets,
+    Lookalikes,
     Path,
     Resampled,
     Responses,
@@ -23,10 +24,12 @@ from spacetravlr.regression import (
     choose_penalty,
     fit_cluster,
     resampled_bytes,
+    units,
 )
 from spacetravlr.training.column_sets import column_sets
-from spacetravlr.training.diagnostics import Block, Diagnostics
-from spacetravlr.training.fits import ErrorPath, TargetFit, kept_clusters
+from spacetravlr.training.diagnostics import Diagnostics
+from spacetravlr.training.evidence import Block, LocalEvidence
+from spacetravlr.training.fits import ErrorPath, TargetFit, beats_trend, has_skill, is_tested, kept_clusters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,13 +70,17 @@ class CoordinateDescent:
             )
             for c, rows in enumerate(plan.rows)
         ]
+        self.alike = [Lookalikes(gram) for gram in self.grams]
         if lasso.select == "cv":
             self.path = Path(lasso.penalty or "enet")
         else:
             self.path = Path.fixed(l1=lasso.l1_reg, group=lasso.group_reg, ridge=lasso.ridge)
         self.draws = self._resample() if lasso.select == "cv" and lasso.n_bootstraps else None
-        wanted = lasso.select == "cv" and plan.config.training.diagnostics
-        self.diagnostics = Diagnostics(plan, use, self.path, accelerator) if wanted else None
+        cv, asked = lasso.select == "cv", plan.config.training.diagnostics
+        self.evidence = LocalEvidence(plan, self.path) if cv and (asked or is_tested(plan.config)) else None
+        self.diagnostics = None
+        if self.evidence is not None and asked:
+            self.diagnostics = Diagnostics(plan, use, self.path, self.evidence, accelerator)
 
     def _resample(self) -> list[Resampled]:
         """Draw the cells of each cluster; the draws depend on seed and cluster, so all targets share their moments."""
@@ -108,10 +115,13 @@ class CoordinateDescent:
         responses = [gram.responses(Y) for gram, Y in zip(self.grams, raw, strict=True)]
         modulators = [plan.inputs.modulators[target] for target in targets]
         sets = column_sets(plan, modulators)
+        measured = [plan.measured(targets, c) for c in range(len(plan.rows))] if plan.judges else None
+        unit = None if measured is None else units(raw, measured)
+        block = Block(modulators, sets, self.grams, responses, raw, measured, unit)
         choice = None
         penalty = np.ones(len(targets))
         if self.held_out:
-            choice = choose_penalty(self.grams, responses, sets, path=self.path, live=live)
+            choice = choose_penalty(self.grams, responses, sets, path=self.path, live=live, judged=block.judged())
             if plan.config.lasso.select == "cv":
                 live &= choice.index >= 0
                 penalty = np.where(choice.index >= 0, choice.chosen, 1.0)
@@ -122,22 +132,34 @@ class CoordinateDescent:
             for t, fit in enumerate(out):
                 if fit is not None:
                     self._add_choice(fit, choice, t)
-            self._diagnose(out, Block(modulators, sets, self.grams, responses, raw), choice, live)
+            self._examine(out, block, penalty, live)
         for c in range(len(plan.rows)):
             self._fit_cluster(c, out, live, penalty, (raw[c], responses[c], sets[c]))
         return out
 
-    def _diagnose(self, out: list[TargetFit | None], block: Block, choice: Choice, live: NDArray[np.bool_]) -> None:
-        """Ask what the ligands contribute, where a model will be written."""
+    def _examine(
+        self, out: list[TargetFit | None], block: Block, penalty: NDArray[np.float64], live: NDArray[np.bool_]
+    ) -> None:
+        """Ask whether there is more than a smooth trend, and where a model will be written, what the ligands add."""
+        if self.evidence is None:
+            return
+        config = self.plan.config
+        skilled = live & np.array([fit is not None and has_skill(fit, config) for fit in out])
+        found = self.evidence.measure(block, penalty, skilled)
+        p_model, r2_local = found.p, found.r2_local
+        for t in np.flatnonzero(skilled):
+            fit = out[t]
+            if fit is not None:
+                fit.p_model, fit.r2_local = float(p_model[t]), r2_local[:, t]
         if self.diagnostics is None:
             return
-        passed = live & np.array([fit is not None and self._has_skill(fit) for fit in out])
-        found = self.diagnostics.diagnose(block, choice, passed)
+        passed = skilled & np.array([fit is not None and beats_trend(fit, config) for fit in out])
+        told = self.diagnostics.diagnose(block, found, penalty, passed)
         for t in np.flatnonzero(passed):
             fit = out[t]
             if fit is not None:
-                fit.r2_tf_only, fit.r2_shuffled = found.r2_tf_only[:, t], found.r2_shuffled[:, t]
-                fit.p_space = float(found.p_space[t])
+                fit.r2_tf_only, fit.r2_shuffled = told.r2_tf_only[:, t], told.r2_shuffled[:, t]
+                fit.p_space = float(told.p_space[t])
 
     def _fit_cluster(
         self,
@@ -167,8 +189,19 @@ class CoordinateDescent:
             fit.train_mse[c] = variance * (1.0 - fits.r2_in[t])
             fit.n_iter[c] = fits.sweeps[t]
             fit.converged[c] = fits.violation[t] <= KKT
+            if fits.weights[t].any() and self._is_worth(fit, c):
+                self._describe(fit, c, positions[t], unit, sets.columns[sets.pointers[t] : sets.pointers[t + 1]])
         if self.draws is not None:
             self._bootstrap(c, out, live, (raw, responses, sets, fits), (l1, strengths))
+
+    def _describe(
+        self, fit: TargetFit, c: int, at: NDArray[np.int64], unit: NDArray[np.float64], columns: NDArray[np.int64]
+    ) -> None:
+        """Say how large coefficients are without units, and which cannot be told apart."""
+        if fit.ratio is None or fit.groups is None:
+            fit.ratio, fit.groups = np.zeros_like(fit.coef), np.zeros(fit.coef.shape, dtype=np.int64)
+        fit.ratio[c, at] = 1.0 / unit
+        fit.groups[c, at] = self.alike[c].groups(columns)
 
     def _bootstrap(
         self,
@@ -211,12 +244,8 @@ class CoordinateDescent:
         """Return whether these coefficients will be written, so that their spread is of interest."""
         if fit is None:
             return False
-        return self._has_skill(fit) and bool(kept_clusters(fit, self.plan.config)[c])
-
-    def _has_skill(self, fit: TargetFit) -> bool:
-        """Return whether the target as a whole reaches the threshold."""
-        training = self.plan.config.training
-        return training.score_on != "held_out" or bool(fit.r2_pooled >= training.score_threshold)
+        config = self.plan.config
+        return has_skill(fit, config) and beats_trend(fit, config) and bool(kept_clusters(fit, config)[c])
 
     def _positions(self, fit: TargetFit | None, c: int) -> NDArray[np.int64]:
         if fit is None:

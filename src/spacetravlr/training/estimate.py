@@ -14,14 +14,16 @@ from spacetravlr.errors import InputError
 from spacetravlr.events import Listener
 from spacetravlr.regression import Catalogue
 from spacetravlr.regression import Path as Penalties
-from spacetravlr.training._memory import Sizes, kept_draws, memory, with_grams
+from spacetravlr.training._memory import Sizes, descriptions, kept_draws, memory, with_grams
 from spacetravlr.training._niche_estimate import NicheSizes, niche_disk, niche_memory, niche_seconds
 from spacetravlr.training._probe import Probe, gram_flop, take_probe
 from spacetravlr.training.account import device_of
 from spacetravlr.training.api import log_notice
 from spacetravlr.training.conditions import trained_parts
+from spacetravlr.training.fits import is_tested
 from spacetravlr.training.inputs import choose_targets, select_modulators
 from spacetravlr.training.request import load_network, open_sample, settle
+from spacetravlr.training.response import decide_response
 from spacetravlr.training.trainer import block_size
 from spacetravlr.training.workers import worker_count
 
@@ -114,6 +116,7 @@ def estimate_training(
     settings = settle(config, genes, dict(overrides), told)
     device = device_of(settings)
     tissue = open_sample(adata, settings, told)
+    settings = decide_response(settings, tissue, told)
     network = load_network(tissue, settings, told)
     parts = trained_parts(tissue, settings, told)
     # the probe counts cells out; the largest part tells most about all of them
@@ -169,7 +172,7 @@ def _sizes(
     lasso, n_targets = settings.lasso, len(modulators)
     cv = lasso.select == "cv"
     workers = min(worker_count(settings.execution.n_parallel), -(-n_targets // block_size(settings)))
-    own_layer = settings.data.response_layer is not None
+    own_layer = settings.data.own_response is not None
     return Sizes(
         cells=[int(size) for size in tissue.clusters.sizes],
         columns=len(catalogue),
@@ -185,6 +188,7 @@ def _sizes(
         n_draws=lasso.n_bootstraps if cv else 0,
         single=cv and Penalties(lasso.penalty or "enet").ridge_part > 0.0,
         readme=lasso.solver == "fista",
+        tested=cv and (settings.training.diagnostics or is_tested(settings)),
         diagnosed=cv and settings.training.diagnostics,
     )
 
@@ -211,7 +215,7 @@ def _times(opened: float, n_fitted: int, n_targets: int, sizes: Sizes, probe: Pr
     drawn = kept + n_blocks * (sum(grams) - kept)
     drawing = 2.0 * 0.64 * drawn * P**2 * sizes.n_draws * probe.flop_s * (_SINGLE if sizes.single else 1.0)
     # the probe has fewer columns, which matters for the products with the responses
-    products = 2.0 * sizes.n_cells * max(0, P - probe.columns) * (1 + sizes.diagnosed + sizes.n_draws) * probe.flop_s
+    products = 2.0 * sizes.n_cells * max(0, P - probe.columns) * (descriptions(sizes) + sizes.n_draws) * probe.flop_s
     each = probe.fit_s + sizes.n_draws * probe.draw_s + products
     # the last blocks keep some workers waiting
     in_turn = -(-n_blocks // sizes.workers) * sizes.workers / n_blocks if n_blocks < 4 * sizes.workers else 1.0
@@ -219,7 +223,7 @@ def _times(opened: float, n_fitted: int, n_targets: int, sizes: Sizes, probe: Pr
     return {
         "start and set-up": _START + opened + probe.read_s * sizes.genes,
         "received ligands": probe.receive_s * sizes.ligands,
-        "Gram matrices": (1 + sizes.diagnosed) * gram_flop(grams, P, folds=held_out) * probe.flop_s + drawing,
+        "Gram matrices": descriptions(sizes) * gram_flop(grams, P, folds=held_out) * probe.flop_s + drawing,
         "fits": n_fitted * each * in_turn / workers,
         "files": n_targets * _FILES * in_turn / workers,
     }
@@ -231,6 +235,8 @@ def _disk(n_targets: int, sizes: Sizes, probe: Probe) -> float:
     table = 1000.0 + probe.kept * (190.0 + 5.0 * C)
     log = 800.0 + 60.0 * C
     tables = 2 if sizes.n_draws else 1
+    # intervals, effects and groups beside the stabilities
+    beside = -(-15.0 * probe.kept * C // _SECTOR) if sizes.n_draws else 0.0
     record = 1200.0 + 90.0 * C
-    in_sectors = tables * -(-table // _SECTOR) + -(-log // _SECTOR) + -(-record // _SECTOR)
+    in_sectors = beside + tables * -(-table // _SECTOR) + -(-log // _SECTOR) + -(-record // _SECTOR)
     return n_targets * in_sectors * _SECTOR + 50e3 + 20.0 * n_targets

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from spacetravlr.betas import Betas
 from spacetravlr.run import ClusterLog, GeneLog
+from spacetravlr.run.log import SHOWN_ALIKE
 from spacetravlr.training.scores import to_scores
 
 if TYPE_CHECKING:
@@ -52,10 +53,14 @@ class TargetFit:
     """(C,), NaN where no held-out R2 was computed."""
     r2_pooled: float = float("nan")
     """Held-out R2 over all evaluated clusters together."""
+    r2_local: NDArray[np.float64] | None = None
+    """(C,), held-out R2 of the differences between each cell and its nearest neighbours; None where not asked for."""
+    p_model: float = float("nan")
+    """One-sided, for "the model predicts more than a smooth trend over the tissue"."""
     r2_tf_only: NDArray[np.float64] | None = None
     """(C,), held-out R2 of a model without ligands; None where it was not asked for."""
     r2_shuffled: NDArray[np.float64] | None = None
-    """(C,), held-out R2 when each cell gets what another cell of its cluster received."""
+    """(C,), held-out R2 when cells get what cells of their cluster received elsewhere."""
     p_space: float = float("nan")
     """One-sided, for "what is received at the own place predicts better than that of another"."""
     penalty: float = float("nan")
@@ -69,6 +74,10 @@ class TargetFit:
     boot_intercept: NDArray[np.float64] | None = None
     """(C,), the intercept that belongs to `boot_mean`."""
 
+    ratio: NDArray[np.float64] | None = None
+    """(C, p), sd of the column over sd of the response in the cluster: a coefficient times this has no unit."""
+    groups: NDArray[np.int64] | None = None
+    """(C, p), number of the group of columns that cannot be told apart, 0 for a column alone; see `Lookalikes`."""
     refined: Refined | None = None
     """What niche networks made of it; None where that was not asked."""
 
@@ -110,6 +119,25 @@ def kept_clusters(fit: TargetFit, config: RunConfig) -> NDArray[np.bool_]:
     return np.isfinite(fit.r2_in) & (fit.r2_in >= threshold)
 
 
+def has_skill(fit: TargetFit, config: RunConfig) -> bool:
+    """Return whether the target as a whole reaches the threshold."""
+    training = config.training
+    return training.score_on != "held_out" or bool(fit.r2_pooled >= training.score_threshold)
+
+
+def is_tested(config: RunConfig) -> bool:
+    """Return whether targets get a model only if it predicts more than a smooth trend."""
+    training = config.training
+    applies = config.lasso.select == "cv" and training.score_on == "held_out"
+    return applies and training.model_level is not None and training.model_level < 1.0
+
+
+def beats_trend(fit: TargetFit, config: RunConfig) -> bool:
+    """Return whether the target passes the test against a smooth trend, if there is one."""
+    level = config.training.model_level
+    return level is None or not is_tested(config) or bool(fit.p_model <= level)
+
+
 def orphan_reason(fit: TargetFit, kept: NDArray[np.bool_], config: RunConfig) -> str | None:
     """Return why a target gets no model, or None if it gets one."""
     threshold = config.training.score_threshold
@@ -123,6 +151,13 @@ def orphan_reason(fit: TargetFit, kept: NDArray[np.bool_], config: RunConfig) ->
             else f"held-out R2 is {fit.r2_pooled:.3f}"
         )
         return f"{what}, below [training].score_threshold = {threshold:g}"
+    if not beats_trend(fit, config):
+        level = f"[training].model_level = {config.training.model_level:g}"
+        if np.isnan(fit.p_model):
+            return f"too few held-out regions to test it against a smooth trend over the tissue ({level}; 1 skips this)"
+        return (
+            f"held-out predictions are no better than a smooth trend over the tissue (p = {fit.p_model:.2g}, {level})"
+        )
     if not kept.any():
         return f"the R2 of every cluster is below [training].score_threshold = {threshold:g}"
     if not np.nan_to_num(exported(fit, config)[0])[kept].any():
@@ -165,6 +200,7 @@ def to_log(fit: TargetFit, kept: NDArray[np.bool_], clusters: Clusters, config: 
             kept=bool(kept[c]),
             r2_out=float(fit.r2_out[c]),
             penalty=fit.penalty,
+            **_alike(fit, c, config) if kept[c] else {},
         )
         for c, (label, size) in enumerate(zip(clusters.labels, clusters.sizes, strict=True))
     ]
@@ -176,6 +212,19 @@ def to_log(fit: TargetFit, kept: NDArray[np.bool_], clusters: Clusters, config: 
         lasso_n_iter_max=config.lasso.n_iter if fista else 0,
         lasso_tol=config.lasso.tol if fista else 0.0,
     )
+
+
+def _alike(fit: TargetFit, c: int, config: RunConfig) -> dict[str, Any]:
+    """Return the groups of columns of one cluster that cannot be told apart and have a coefficient."""
+    if fit.groups is None:
+        return {}
+    names, own = np.array(fit.modulators.names, dtype=object), fit.groups[c]
+    used = np.unique(own[np.nan_to_num(exported(fit, config)[0][c]) != 0.0])
+    groups = [names[own == number] for number in used if number > 0]
+    return {
+        "alike": tuple(tuple(members[:SHOWN_ALIKE]) for members in groups),
+        "n_alike": tuple(map(len, groups)),
+    }
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class Inputs:
     """(n_cells, len(gene_at)), expression units."""
     gene_at: Mapping[str, int]
     response: NDArray[np.floating] | None
-    """(n_cells, n_targets) of `[data].response_layer`; None where targets are explained in the layer itself."""
+    """(n_cells, n_targets) of `[data].response_layer`; None where that is the layer itself."""
     ligand_radii: Mapping[str, float]
     """Ligands of the network that do not use `[spatial].radius`."""
     fingerprint: str
@@ -79,7 +79,7 @@ def read_inputs(tissue: Tissue, config: RunConfig, network: PriorNetwork, listen
         needed = list(dict.fromkeys([*catalogue.genes, *catalogue.ligands, *targets]))
         genes = list(dict.fromkeys([*needed, *tissue.fingerprint_genes]))
         expression = _read(tissue, genes, config.data.layer)
-        layer = config.data.response_layer
+        layer = config.data.own_response
         response = None if layer is None else _read(tissue, list(targets), layer)
         done(f"{len(needed)} genes")
     gene_at = {gene: index for index, gene in enumerate(genes)}

@@ -54,7 +54,18 @@ class Plan:
         return catalogue.design(self.inputs.columns(catalogue.genes, rows), received)
 
     def responses(self, targets: Sequence[str], cluster: int) -> NDArray[np.float64]:
-        """Return the response of some targets in one cluster, (n, T), expression units."""
+        """Return what fits explain of some targets in one cluster, (n, T), expression units."""
+        if self.inputs.response is None or self.judges:
+            return self.inputs.columns(targets, self.rows[cluster])
+        return self.measured(targets, cluster)
+
+    @property
+    def judges(self) -> bool:
+        """Whether held-out cells are judged by another layer than the one that is fitted."""
+        return self.inputs.response is not None and self.config.data.response_use == "score"
+
+    def measured(self, targets: Sequence[str], cluster: int) -> NDArray[np.float64]:
+        """Return what held-out scores predict of some targets in one cluster, (n, T), expression units."""
         rows = self.rows[cluster]
         if self.inputs.response is None:
             return self.inputs.columns(targets, rows)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacetravlr.regression import MIN_CELLS, choose_gram
+from spacetravlr.regression import MIN_CELLS, choose_gram, units
 from spacetravlr.regression.device_products import cross, self_cross
 from spacetravlr.regression.fista import FistaBatch, fista_batch, fista_batch_rows, prefers_rows, r2_from_mse
 from spacetravlr.training.fits import TargetFit
@@ -164,17 +164,27 @@ class ReadmeSolver:
                     self._fold_designs[c, fold] = design
         return design
 
+    def _units(self, targets: Sequence[str]) -> NDArray[np.float64]:
+        """Return (T,) units of what judges held-out cells, ones where that is the response itself."""
+        plan, clusters = self.plan, range(len(self.plan.rows))
+        if not plan.judges:
+            return np.ones(len(targets))
+        fitted = [plan.responses(targets, c) for c in clusters]
+        return units(fitted, [plan.measured(targets, c) for c in clusters])
+
     def _measure_held_out(self, targets: Sequence[str], live: Sequence[int], out: list[TargetFit | None]) -> None:
         """Refit without each fold and measure the squared error on it, in units of each cluster's variance."""
         plan = self.plan
         error = np.zeros((len(plan.rows), len(targets)))
         total = np.zeros_like(error)
+        unit = self._units(targets)
         for c, rows in enumerate(plan.rows):
             if len(rows) < MIN_CELLS:
                 continue
             Y = plan.responses(targets, c)
+            Z = plan.measured(targets, c) / unit if plan.judges else Y
             folds = plan.folds[rows]
-            variance = Y.var(axis=0)
+            variance = Z.var(axis=0)
             scale = np.where(variance > 0.0, variance, np.inf)
             for fold in np.unique(folds):
                 held = folds == fold
@@ -185,8 +195,10 @@ class ReadmeSolver:
                 for t in live:
                     at = plan.inputs.catalogue.positions(plan.inputs.modulators[targets[t]].names)
                     predicted = self.designs[c].rows[np.ix_(held, at)] @ fits[t].coef + fits[t].intercept
-                    error[c, t] += float(((Y[held, t] - predicted) ** 2).sum() / scale[t])
-                    total[c, t] += float(((Y[held, t] - Y[~held, t].mean()) ** 2).sum() / scale[t])
+                    if plan.judges:
+                        predicted += Z[~held, t].mean() - Y[~held, t].mean()
+                    error[c, t] += float(((Z[held, t] - predicted) ** 2).sum() / scale[t])
+                    total[c, t] += float(((Z[held, t] - Z[~held, t].mean()) ** 2).sum() / scale[t])
         with np.errstate(invalid="ignore", divide="ignore"):
             r2 = np.where(total > 0.0, 1.0 - error / total, np.nan)
             pooled = np.where(total.sum(axis=0) > 0.0, 1.0 - error.sum(axis=0) / total.sum(axis=0), np.nan)

@@ -156,4 +156,4 @@ def recorded(settings: RunConfig, tissue: Tissue, network: PriorNetwork, adata_p
 
 
 # `replace` keeps only what was given; these were decided from other settings
-_DECIDED = ("lasso.select", "lasso.penalty", "training.score_on", "training.held_out")
+_DECIDED = ("lasso.select", "lasso.penalty", "training.score_on", "training.held_out", "training.model_level")

@@ -47,6 +47,8 @@ def to_scores(
             "r2_in": fit.r2_in.tolist() if p else unknown,
             "r2_out": fit.r2_out.tolist(),
             "r2_pooled": [fit.r2_pooled] * n,
+            "r2_local": unknown if fit.r2_local is None else fit.r2_local.tolist(),
+            "p_model": [fit.p_model] * n,
             "r2_tf_only": unknown if fit.r2_tf_only is None else fit.r2_tf_only.tolist(),
             "r2_shuffled": unknown if fit.r2_shuffled is None else fit.r2_shuffled.tolist(),
             "p_space": [fit.p_space] * n,

@@ -97,9 +97,7 @@ def train_one(
 def copy_sample(tissue: Tissue, settings: RunConfig, root: Path) -> None:
     """Write what training reads of a sample into a run directory; see `write_input_copy`."""
     data = settings.data
-    write_input_copy(
-        tissue, root / INPUT_COPY, response_layer=data.response_layer, columns=(data.sample, data.condition)
-    )
+    write_input_copy(tissue, root / INPUT_COPY, response_layer=data.own_response, columns=(data.sample, data.condition))
 
 
 def _run(work: Work, manifest: Manifest, told: Listener, began: float) -> None:

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from spacetravlr.events import Listener, StageFinished
+from spacetravlr.events import Listener, StageFinished, StageStarted
 
 
 @contextmanager
 def stage(name: str, listener: Listener) -> Iterator[Callable[[str], None]]:
-    """Time a step and report it when it has succeeded; call what is yielded to add a detail."""
+    """Report that a step begins, and its time when it has succeeded; call what is yielded to add a detail."""
+    listener(StageStarted(name))
     began = time.perf_counter()
     detail = ""
 

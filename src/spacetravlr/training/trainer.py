@@ -305,7 +305,7 @@ class Trainer:
                 self.tally.orphan += 1
             self._tell(GeneOrphan(gene, outcome.reason))
             return
-        write_stability(self.directory.path, fit, outcome.kept, self.plan.tissue.clusters)
+        write_stability(self.directory.path, fit, outcome.kept, self.plan.tissue.clusters, self.plan.config)
         if fit.refined is not None and isinstance(self._solver, RefiningSolver):
             write_weights(
                 self.plan,

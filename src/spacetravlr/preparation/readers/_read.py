@@ -69,6 +69,12 @@ def read_raw(path: str | Path, *, told: Listener = silent) -> AnnData:
         If the path does not exist, is nothing known, or a part of it is missing or damaged.
     MissingExtraError
         If the package that reads the format is not installed; the message names it.
+
+    Examples
+    --------
+    >>> adata.write_h5ad("raw.h5ad")
+    >>> stl.pp.read_raw("raw.h5ad").shape
+    (300, 60)
     """
     from spacetravlr.preparation.graph import quiet
     from spacetravlr.preparation.readers import _spatialdata, _tenx, _visium, _xenium

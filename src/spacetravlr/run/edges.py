@@ -1,0 +1,166 @@
+"""All edges of a run in one table, the firmest first: what regulates what, how strongly, and how sure that is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spacetravlr.betas import Betas
+from spacetravlr.betas.names import escape_gene
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+EXTRAS = ("beta", "low", "high", "effect", "group", "group_size")
+"""Lists beside the fractions in a stability file, one value per coefficient column of the row."""
+COLUMNS: Mapping[str, str] = {
+    "target": "category",
+    "cluster": "category",
+    "modulator": "category",
+    "kind": "category",
+    "beta": "float64",
+    "stability": "float64",
+    "low": "float64",
+    "high": "float64",
+    "effect": "float64",
+    "score": "float64",
+    "group": "Int64",
+    "group_size": "Int64",
+}
+KINDS = ("tf", "ligand-receptor", "ligand-tf")
+
+Part = dict[str, "NDArray[Any]"]
+
+
+def stability_file(root: Path, gene: str) -> Path:
+    """Return where the stability of a target lies."""
+    return root / "stability" / f"{escape_gene(gene)}.feather"
+
+
+def edge_table(root: Path, tables: Iterable[Betas], *, cluster: str | None = None) -> pd.DataFrame:
+    """Return the edges of some targets, ranked; as `Run.edges`.
+
+    Parameters
+    ----------
+    root
+        Run directory.
+    tables
+        Coefficients of the targets.
+    cluster
+        Only the edges of this cluster.
+    """
+    parts: list[Part] = []
+    targets: list[str] = []
+    for table in tables:
+        part = _of_stability(stability_file(root, table.target), table) or _of_coefficients(table)
+        keep = part["beta"] != 0.0
+        if cluster is not None:
+            keep &= part["cluster"] == cluster
+        parts.append({name: values[keep] for name, values in part.items()})
+        targets += [table.target] * int(keep.sum())
+    return _ranked(parts, targets)
+
+
+def with_members(edges: pd.DataFrame) -> pd.DataFrame:
+    """Return edges with a column `members`: the modulators of each group that have a coefficient, separated by spaces.
+
+    Parameters
+    ----------
+    edges
+        All edges of the targets and clusters that are of interest, as `edge_table` gives them.
+    """
+    keys = ["target", "cluster", "group"]
+    grouped = edges[edges["group"].notna()]
+    names = grouped.assign(modulator=grouped["modulator"].astype(str)).groupby(keys, observed=True, sort=False)
+    members = names["modulator"].agg(" ".join).rename("members").reset_index()
+    out = edges.merge(members, on=keys, how="left")
+    out["members"] = out["members"].fillna("")
+    return out
+
+
+def _ranked(parts: Sequence[Part], targets: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns: dict[str, Any] = {"target": pd.Categorical(np.array(targets, dtype=object))}
+    for name in COLUMNS:
+        if name not in columns and name != "score":
+            values = np.concatenate([part[name] for part in parts]) if parts else np.empty(0)
+            columns[name] = pd.Categorical(values.astype(object)) if COLUMNS[name] == "category" else values
+    frame = pd.DataFrame(columns)
+    frame["score"] = frame["stability"] * frame["effect"]
+    for name in ("group", "group_size"):
+        frame[name] = pd.array(frame[name].to_numpy(dtype=np.float64, na_value=np.nan), dtype="Int64")
+        # alone is no group, and what was not looked for is none either
+        frame[name] = frame[name].where(frame["group"] > 0)
+    size = frame["beta"].abs()
+    # names break ties, so that the order does not depend on that of the files
+    names = frame[["target", "cluster", "modulator"]].astype(str)
+    order = names.assign(score=-frame["score"], size=-size).sort_values(
+        ["score", "size", "target", "cluster", "modulator"], kind="stable", na_position="last"
+    )
+    return frame.loc[order.index, list(COLUMNS)].reset_index(drop=True)
+
+
+def _kinds(modulators: Sequence[str]) -> NDArray[np.object_]:
+    marks = [1 if "$" in name else 2 if "#" in name else 0 for name in modulators]
+    return np.array([KINDS[mark] for mark in marks], dtype=object)
+
+
+def _spread(labels: Sequence[str], modulators: Sequence[str]) -> Part:
+    n, k = len(labels), len(modulators)
+    return {
+        "cluster": np.repeat(np.array(labels, dtype=object), k),
+        "modulator": np.tile(np.array(modulators, dtype=object), n),
+        "kind": np.tile(_kinds(modulators), n),
+    }
+
+
+def _of_coefficients(table: Betas) -> Part:
+    """Return the edges of a target of which nothing but the coefficients is known; those of cells are averaged."""
+    cells = table.by == "cell"
+    labels = ("",) if cells else table.row_labels
+    values = np.asarray(table.values, dtype=np.float64)
+    beta = values.mean(axis=0, keepdims=True) if cells else values
+    part = _spread(labels, table.modulators)
+    part["beta"] = beta.reshape(-1)
+    unknown = np.full(part["beta"].size, np.nan)
+    return part | dict.fromkeys(("stability", *EXTRAS[1:]), unknown)
+
+
+def _of_stability(path: Path, table: Betas) -> Part | None:
+    """Return the edges of a target with all that its stability file tells; None without one, or with an older one."""
+    import pyarrow as pa
+    from pyarrow import feather
+
+    try:
+        found = feather.read_table(path, use_threads=False, memory_map=False)
+        if not set(EXTRAS) <= set(found.column_names):
+            return _older(path, table)
+        names = [name for name in found.column_names if name.startswith("beta_")]
+        fractions = np.column_stack([found.column(name).to_numpy() for name in names])
+        lists = {name: found.column(name).combine_chunks().flatten().to_numpy(zero_copy_only=False) for name in EXTRAS}
+        part = _spread(found.column("Cluster").to_pylist(), [name.removeprefix("beta_") for name in names])
+    except FileNotFoundError:
+        return None
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        logging.getLogger("spacetravlr").warning("left out: %s: damaged or incomplete (%s)", path, error)
+        return None
+    part["stability"] = fractions.reshape(-1)
+    return part | {name: np.asarray(values, dtype=np.float64) for name, values in lists.items()}
+
+
+def _older(path: Path, table: Betas) -> Part | None:
+    """Return coefficients and fractions of a file that holds no more than fractions."""
+    fractions = Betas.read(path)
+    if table.by == "cell" or fractions.row_labels != table.row_labels:
+        return None
+    part = _of_coefficients(table)
+    known = dict(zip(fractions.modulators, fractions.values.T, strict=True))
+    nothing = np.zeros(len(table.row_labels))
+    part["stability"] = np.column_stack([known.get(name, nothing) for name in table.modulators]).reshape(-1)
+    return part
