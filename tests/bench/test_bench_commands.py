@@ -121,7 +121,7 @@ def test_the_list_names_all(capsys):
     assert all(f"  {name} " in said for name in BENCHMARKS)
     assert set(BENCHMARKS) == {
         "train", "tissue", "slide", "sweep", "signal", "splash", "perturb", "transition", "truth", "cnn",
-        "help",
+        "help", "real", "viewer",
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from spacetravlr.bench import truth
@@ -14,9 +15,10 @@ from spacetravlr.bench._truth_arms import ARMS, DEFAULT_ARMS
 from spacetravlr.bench._truth_fitted import shuffled_within_types
 from spacetravlr.bench._truth_goals import GOALS, goal_lines
 from spacetravlr.bench._truth_linear import estimate
-from spacetravlr.bench._truth_scores import AnswerKey, score_knock_outs
+from spacetravlr.bench._truth_scores import AnswerKey, _apart, score_knock_outs
 from spacetravlr.bench._truth_table import summarise, table_lines
-from spacetravlr.bench._truth_tissues import MEMBERS, KnockOut, true_knock_outs
+from spacetravlr.bench._truth_tissues import FEW_ARMS, MEMBERS, KnockOut, true_knock_outs
+from spacetravlr.bench.registry import main
 from spacetravlr.config import RunConfig
 from spacetravlr.datasets import simulated_tissue, write_network
 from spacetravlr.errors import UsageError
@@ -118,13 +120,13 @@ def test_knock_outs_of_the_truth_itself_score_perfectly(plan, adata, monkeypatch
             change = next(one.change for one in known if one.gene == gene)
             return type("Effect", (), {"delta": change})
 
-    monkeypatch.setattr("spacetravlr.bench._truth_scores.propagation_model", lambda plan, betas: Oracle())
-    fitted = type("Fitted", (), {"betas": {"any": None}})
-    scores = score_knock_outs(fitted, plan, known, [2], spread=np.asarray(adata.X).std(axis=0))[2]
+    monkeypatch.setattr("spacetravlr.bench._truth_scores.propagation_model", lambda plan, betas, profile: Oracle())
+    fitted = type("Fitted", (), {"betas": {"any": None}, "profile": "default"})
+    scores = score_knock_outs(fitted, plan, known, [2], spread=np.asarray(adata.X).std(axis=0))
     for role in ("TF", "ligand"):
-        assert scores[f"{role}_r"] == pytest.approx(1.0)
-        assert scores[f"{role}_sign"] == scores[f"{role}_auroc"] == 1.0
-        assert scores[f"{role}_size"] == pytest.approx(1.0)
+        assert scores[f"{role}_r@2"] == pytest.approx(1.0)
+        assert scores[f"{role}_sign@2"] == scores[f"{role}_auroc@2"] == 1.0
+        assert scores[f"{role}_size@2"] == pytest.approx(1.0)
 
 
 def test_an_arm_without_models_predicts_no_change(plan):
@@ -132,10 +134,10 @@ def test_an_arm_without_models_predicts_no_change(plan):
     change[:, 1] = np.linspace(0.5, 1.0, len(change))
     fitted = type("Fitted", (), {"betas": {}})
     one = KnockOut(plan.tissue.genes[0], "TF", change)
-    scores = score_knock_outs(fitted, plan, [one], [4], spread=np.ones(plan.tissue.n_genes))[4]
-    assert scores["TF_r"] == 0.0
-    assert scores["TF_sign"] == 0.0
-    assert scores["TF_auroc"] == 0.5
+    scores = score_knock_outs(fitted, plan, [one], [4], spread=np.ones(plan.tissue.n_genes))
+    assert scores["TF_r@4"] == 0.0
+    assert scores["TF_sign@4"] == 0.0
+    assert scores["TF_auroc@4"] == 0.5
 
 
 def test_shuffling_moves_cells_within_their_type(adata):
@@ -167,6 +169,24 @@ def test_means_and_deviations_are_over_seeds():
     assert row["sd"]["auprc_LR"] == pytest.approx(0.2)
     assert "r2_out" not in row["mean"]
     assert "0.40±.20" in "\n".join(table_lines([row]))
+
+
+def test_genes_apart_act_on_none_of_their_candidates():
+    edges = pd.DataFrame([("B", "A"), ("C", "B$R"), ("D", "Q#T")], columns=["target", "modulator"])
+    candidates = {"A": ["X", "L$C"], "R": ["C#Y"], "Q": ["A"], "T": ["C$D"], "E": ["A", "B$C"]}
+    assert _apart(edges, candidates, {"A", "R", "Q", "T", "E"}) == {"Q", "E"}
+    assert _apart(edges, candidates, {"E", "A"}) == {"E"}
+
+
+def test_in_the_null_tissues_little_may_be_claimed():
+    rows = [
+        {"tissue": "null", "arm": arm, "n": 1, "mean": {"models_free": share, "space_free": 0.0}, "sd": {}}
+        for arm, share in (("default", 0.04), ("readme", 1.0), ("tf-only", 0.2))
+    ]
+    line = next(line for line in goal_lines(rows, "null") if "model, any gene" in line)
+    assert "0.05 yes" in line and "0.20 tf-only" in line
+    rows[0]["mean"]["models_free"] = 0.06
+    assert "0.05 no" in next(line for line in goal_lines(rows, "null") if "model, any gene" in line)
 
 
 def test_goals_are_compared_with_the_default():
@@ -215,11 +235,54 @@ def test_the_command_measures_compares_and_draws(tmp_path):
     assert set(found) == {"default", "tf-only", "shuffled", "correlation", "oracle"}
     assert found["oracle"]["auprc_LR"] == pytest.approx(1.0)
     # without ligands nothing follows from the knock-out of one
-    assert found["tf-only"]["ligand_size@1"] == 0.0
-    assert found["default"]["ligand_size@1"] > 0.0
+    assert found["tf-only"]["ligand_size@2"] == 0.0
+    assert found["default"]["ligand_size@2"] > 0.0
     assert "auprc_LR" not in found["tf-only"] or found["tf-only"]["auprc_LR"] <= found["default"]["auprc_LR"]
     assert found["default"]["auprc_TF"] > found["correlation"]["auprc_TF"]
     assert (plots / "truth_r200.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_tissues_measured_side_by_side_are_those_measured_in_turn(tmp_path):
+    found = []
+    for threads in ("1", "2"):
+        path = tmp_path / f"{threads}.json"
+        arguments = ["--cells", "200", "--genes", "30", "--knock-outs", "1", "--seeds", "2", "--arms", "correlation"]
+        assert main("truth", [*arguments, "--quick", "--threads", threads], path) == 0
+        results = json.loads(path.read_text())["summary"]
+        found.append([{name: value for name, value in one.items() if not name.endswith("_s")} for one in results])
+    assert found[0] == found[1]
+    assert [one["seed"] for one in found[0]] == [0, 1]
+
+
+def test_everything_can_be_asked_for(monkeypatch):
+    asked = []
+
+    def measured(session, points):
+        asked.extend(points)
+        return iter(())
+
+    monkeypatch.setattr(truth, "_measured", measured)
+    assert main("truth", ["--full", "--seeds", "1"], None) == 0
+    assert [point["tissue"] for point in asked] == list(MEMBERS)
+    assert all(set(point["arms"]) == set(ARMS) - {"original"} for point in asked)
+    asked.clear()
+    assert main("truth", ["--seeds", "1"], None) == 0
+    arms = {point["tissue"]: tuple(point["arms"]) for point in asked}
+    assert arms["r200"] == arms["r50"] == DEFAULT_ARMS
+    assert arms["null"] == FEW_ARMS
+    asked.clear()
+    assert main("truth", ["--tissues", "null", "--arms", "ridge"], None) == 0
+    assert {tuple(point["arms"]) for point in asked} == {("ridge",)}
+    assert len(asked) == 3
+
+
+def test_all_arms_are_all_but_one_where_the_original_is_not_installed(monkeypatch, capsys):
+    asked = []
+    monkeypatch.delenv("SPACETRAVLR_ORIGINAL_PYTHON", raising=False)
+    monkeypatch.setattr(truth, "_measured", lambda session, points: asked.extend(points) or iter(()))
+    assert main("truth", ["--quick", "--arms", "all"], None) == 0
+    assert set(asked[0]["arms"]) == set(ARMS) - {"original"}
+    assert "setup.sh" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("tissue", ["counts", "null", "missing"])
@@ -227,8 +290,10 @@ def test_every_kind_of_tissue_can_be_measured(tissue):
     point = {"tissue": tissue, "seed": 0, "arms": ["default", "tf-only", "oracle"], "n_cells": 300, "n_genes": 40}
     found = {arm["arm"]: arm for arm in truth.measure({**point, "knock_outs": 2, "threads": 1})["arms"]}
     if tissue == "null":
-        # nothing to find, nothing to be right about; without ligands nothing is found either
-        assert not any(name.startswith("TF_") for name in found["default"])
+        # nothing to find, nothing to be right about: only what is wrongly claimed can be told
+        assert {name for name in found["default"] if name.startswith("TF_")} == {f"TF_false@{n}" for n in (1, 2, 4)}
+        assert found["oracle"]["TF_false@2"] == 0.0
+        assert not any(name.startswith("top_") for name in found["default"])
         assert found["tf-only"]["models_free"] <= 0.05
     else:
         assert found["oracle"]["auprc_TF"] == pytest.approx(1.0)

@@ -8,7 +8,8 @@ import pytest
 
 from spacetravlr import datasets
 from spacetravlr._simulate.build import starter_edges
-from spacetravlr._simulate.simulation import Settings, Simulation
+from spacetravlr._simulate.settings import Settings
+from spacetravlr._simulate.simulation import Simulation
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -7,7 +7,8 @@ import pytest
 
 from spacetravlr import datasets
 from spacetravlr._simulate.build import starter_edges
-from spacetravlr._simulate.simulation import Settings, Simulation
+from spacetravlr._simulate.settings import Settings
+from spacetravlr._simulate.simulation import Simulation
 from spacetravlr.errors import InputError
 
 SHAPE = {"n_cells": 400, "n_genes": 60, "n_types": 3, "seed": 5, "radius": 120.0}

@@ -10,8 +10,9 @@ from scipy.spatial.distance import cdist
 from spacetravlr import datasets
 from spacetravlr._simulate import process
 from spacetravlr._simulate.build import starter_edges
-from spacetravlr._simulate.schedule import arcs, downstream
-from spacetravlr._simulate.simulation import Settings, Simulation
+from spacetravlr._simulate.schedule import arcs, downstream, regulates_itself
+from spacetravlr._simulate.settings import Settings
+from spacetravlr._simulate.simulation import Simulation
 from spacetravlr.errors import InputError
 
 
@@ -59,6 +60,28 @@ def test_a_knock_out_satisfies_the_same_equations(simulation, role):
     np.testing.assert_array_equal(delta[:, ~moved], 0.0)
     assert np.abs(delta[:, moved]).max(axis=0).min() > 0.0
     assert moved.sum() > 5
+
+
+@pytest.mark.parametrize("role", ["TF", "ligand"])
+def test_a_scoped_knock_out_satisfies_the_same_equations(simulation, role):
+    genes = simulation.panel.genes
+    edges = arcs(simulation.wiring.terms, (simulation.wiring.strength != 0.0).any(axis=0))
+    looped = [
+        gene
+        for gene in simulation.panel.indices(role)
+        if regulates_itself(edges, gene, downstream(edges, gene, len(genes)))
+    ]
+    gene = looped[0]
+    scope = simulation.codes == 1
+    (delta,) = simulation.knock_outs([genes[gene]], scope)
+    expression = simulation.steady.expression + delta
+    np.testing.assert_array_equal(expression[scope, gene], 0.0)
+    expected = np.logaddexp(0.0, expected_input(simulation, expression))
+    expected[scope, gene] = 0.0
+    np.testing.assert_allclose(expression, expected, rtol=0.0, atol=1e-7)
+    # elsewhere the gene goes on, under what its regulators now do
+    assert expression[~scope, gene].min() > 0.0
+    assert 0.0 < np.abs(delta[~scope, gene]).max() < np.abs(delta[scope, gene]).max()
 
 
 def reach(simulation, gene):

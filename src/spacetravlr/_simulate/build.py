@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacetravlr._simulate.fields import Array
+from spacetravlr._simulate.measure import count_rates, dropped, imputed, normalised
 from spacetravlr._simulate.panel import Panel
-from spacetravlr._simulate.simulation import Settings, Simulation
+from spacetravlr._simulate.settings import Settings
+from spacetravlr._simulate.simulation import Simulation
 from spacetravlr._simulate.streams import Stream, generator
 from spacetravlr._simulate.wiring import Edge
 from spacetravlr.errors import InputError, listing, nearest
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 VERSION = "tissue-v1"
 """Changes whenever the same settings give other data."""
 
-_COUNTS_PER_GENE = 3.0
 _KEPT_SIZE = 2_000_000
 
 
@@ -72,10 +73,7 @@ def build(settings: Settings, knock_outs: Sequence[str] | None) -> AnnData:
     expression = simulation.steady.expression
     adata = assemble(
         expression,
-        {
-            "imputed_count": expression,
-            "counts": draw_counts(expression, generator(settings.seed, Stream.COUNTS)),
-        },
+        measured_layers(expression, settings),
         xy=simulation.xy,
         codes=simulation.codes,
         labels=simulation.labels,
@@ -93,6 +91,21 @@ def build(settings: Settings, knock_outs: Sequence[str] | None) -> AnnData:
     if simulation.process.modulation is not None:
         adata.uns["truth"]["factors"] = simulation.process.modulation.factors.astype(np.float32)
     return adata
+
+
+def measured_layers(expression: Array, settings: Settings) -> dict[str, NDArray[np.floating]]:
+    """Return the layers of a tissue: counts, and what stands for the expression in `imputed_count`.
+
+    Unless the expression itself is known there is also `normalized_count`, logarithms that were not imputed.
+    """
+    rng = generator(settings.seed, Stream.COUNTS)
+    rates = count_rates(expression, rng, depth=settings.depth, depth_sd=settings.depth_sd)
+    counts = rng.poisson(rates).astype(np.float32)
+    counts[dropped(rates, settings.dropout, generator(settings.seed, Stream.DROPOUT))] = 0.0
+    if settings.measurement == "exact":
+        return {"imputed_count": expression, "counts": counts}
+    logs = normalised(counts)
+    return {"imputed_count": imputed(logs, settings.measurement), "normalized_count": logs, "counts": counts}
 
 
 def assemble(
@@ -139,15 +152,6 @@ def cell_names(n_cells: int) -> list[str]:
     """Return the names of the cells of a simulated tissue."""
     width = len(str(n_cells - 1))
     return [f"cell_{number:0{width}d}" for number in range(n_cells)]
-
-
-def draw_counts(expression: Array, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Draw Poisson counts of a cell's share of every gene; the depth is log-normal, on average 3 counts per gene."""
-    n_cells, n_genes = expression.shape
-    depth = _COUNTS_PER_GENE * n_genes * rng.lognormal(-0.045, 0.3, n_cells)
-    share = expression / expression.sum(axis=1, keepdims=True)
-    counts: NDArray[np.float32] = rng.poisson(share * depth[:, None]).astype(np.float32)
-    return counts
 
 
 def network_table(edges: Sequence[Edge]) -> pd.DataFrame:
@@ -222,14 +226,21 @@ def cell_effects(adata: AnnData, target: str) -> pd.DataFrame:
     return pd.DataFrame(values, index=adata.obs_names.copy(), columns=names)
 
 
-def knock_out(adata: AnnData, gene: str) -> Array:
+def knock_out(adata: AnnData, gene: str, cells: NDArray[np.bool_] | None = None) -> Array:
     """Return the true change when a gene is held at 0; see `spacetravlr.datasets.knock_out_truth`."""
     simulation = simulate(settings_of(adata))
     check_genes([gene], simulation.panel.genes)
     columns = _positions(adata.var_names, simulation.panel.genes, "gene")
     n_cells = simulation.settings.n_cells
     rows = _positions(adata.obs_names, cell_names(n_cells), "cell")
-    return simulation.knock_outs([gene])[0][np.ix_(rows, columns)]
+    scope = None
+    if cells is not None:
+        given = np.asarray(cells)
+        if given.dtype != np.bool_ or given.shape != (adata.n_obs,):
+            raise InputError(f"cells must be a boolean array with one entry for each of the {adata.n_obs} cells")
+        scope = np.zeros(n_cells, dtype=bool)
+        scope[rows[given]] = True
+    return simulation.knock_outs([gene], scope)[0][np.ix_(rows, columns)]
 
 
 def _positions(wanted: Sequence[str], known: Sequence[str], what: str) -> Indices:

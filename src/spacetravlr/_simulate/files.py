@@ -1,4 +1,4 @@
-"""A simulated tissue's network as a file, and a fingerprint of its content."""
+"""A simulated tissue as a file, its network as another, and a fingerprint of its content."""
 
 from __future__ import annotations
 
@@ -31,6 +31,45 @@ def write_network(adata: AnnData, directory: str | os.PathLike[str]) -> Path:
     with replacing(path) as temporary:
         adata.uns["network"].to_parquet(temporary, index=False)
     return path
+
+
+def write_tissue(adata: AnnData, path: str | os.PathLike[str]) -> Path:
+    """Write a simulated tissue with its answer key; see `spacetravlr.datasets.write_tissue`."""
+    from spacetravlr.atomic import make_directory
+    from spacetravlr.preparation import write_ready
+
+    _check_answers(adata, "this AnnData")
+    target = Path(path).expanduser()
+    make_directory(target.absolute().parent)
+    write_ready(adata.copy(), target)
+    return target
+
+
+def read_tissue(path: str | os.PathLike[str]) -> AnnData:
+    """Read what `write_tissue` wrote; see `spacetravlr.datasets.read_tissue`."""
+    import anndata
+
+    source = Path(path).expanduser()
+    try:
+        adata = anndata.read_h5ad(source)
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"cannot read {source} as h5ad: {error}") from error
+    _check_answers(adata, str(source))
+    for holder, name in ((adata.uns, "network"), (adata.uns["truth"], "edges")):
+        holder[name] = holder[name].reset_index(drop=True)
+    return adata
+
+
+def _check_answers(adata: AnnData, what: str) -> None:
+    truth: Any = adata.uns.get("truth")
+    if truth is None or "network" not in adata.uns or "edges" not in truth:
+        raise InputError(f"{what} has no answer key (uns['truth'] and uns['network']); simulate a tissue with datasets")
+    for gene, change in truth.get("knock_outs", {}).items():
+        if np.shape(change) != adata.shape:
+            raise InputError(
+                f"{what}: the answer to the knock-out of {gene} is of {np.shape(change)} cells and genes, "
+                f"the tissue of {adata.shape}; keep the tissue whole, and take a part after reading"
+            )
 
 
 def content_hash(adata: AnnData) -> str:

@@ -77,11 +77,14 @@ class State:
         (n_cells, n_genes) received amounts, only filled for ligands that occur in a term.
     free
         (n_genes,) genes that are computed; the others stay as they are.
+    held
+        A free gene that stays as it is in some cells, and (n_cells,) which ones; None if there is no such gene.
     """
 
     expression: Array
     received: Array
     free: NDArray[np.bool_]
+    held: tuple[int, NDArray[np.bool_]] | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,15 @@ class Process:
         self.receive([state], np.unique(self.terms.ligand[self.terms.ligand >= 0]))
         return state
 
-    def clamp(self, steady: State, gene: int, value: float, *, downstream: NDArray[np.bool_]) -> State:
+    def clamp(
+        self,
+        steady: State,
+        gene: int,
+        value: float,
+        *,
+        downstream: NDArray[np.bool_],
+        cells: NDArray[np.bool_] | None = None,
+    ) -> State:
         """Return a state in which one gene is held at a value; only what is downstream of it will move.
 
         Parameters
@@ -158,14 +169,21 @@ class Process:
         gene
             Index of the gene.
         value
-            Its expression from now on, in every cell.
+            Its expression from now on.
         downstream
             (n_genes,) whom the gene reaches along the edges of the network.
+        cells
+            (n_cells,) where it is held; None for every cell. Elsewhere it moves if it is downstream of itself.
         """
         free = downstream.copy()
-        free[gene] = False
+        if cells is None:
+            free[gene] = False
         state = State(steady.expression.copy(), steady.received.copy(), free)
-        state.expression[:, gene] = value
+        if cells is None:
+            state.expression[:, gene] = value
+        else:
+            state.held = (gene, cells)
+            state.expression[cells, gene] = value
         self.receive([state], np.intersect1d([gene], self.terms.ligand))
         return state
 
@@ -199,7 +217,7 @@ class Process:
                 self._settle_loop(busy, stage, at_most)
                 continue
             for state, genes in busy:
-                state.expression[:, genes] = softplus(self.inputs_of(state, genes, stage.terms))
+                state.expression[:, genes] = self._computed(state, genes, stage.terms)
             self.receive([state for state, _ in busy], stage.ligands)
 
     def _settle_loop(self, busy: list[tuple[State, Indices]], stage: Stage, at_most: int | None) -> None:
@@ -226,10 +244,17 @@ class Process:
 
     def _sweep(self, state: State, genes: Indices, terms: Indices, *, damped: bool) -> float:
         old = state.expression[:, genes]
-        new = softplus(self.inputs_of(state, genes, terms))
+        new = self._computed(state, genes, terms)
         change = float(np.abs(new - old).max())
         state.expression[:, genes] = 0.5 * (old + new) if damped else new
         return change
+
+    def _computed(self, state: State, genes: Indices, terms: Indices) -> Array:
+        new = softplus(self.inputs_of(state, genes, terms))
+        if state.held is not None and state.held[0] in genes:
+            gene, cells = state.held
+            new[cells, np.flatnonzero(genes == gene)] = state.expression[cells, gene]
+        return new
 
 
 def term_values(terms: Terms, curves: Curves, state: State, chosen: Indices) -> Array:

@@ -106,3 +106,8 @@ def downstream(edges: Indices, gene: int, n_genes: int) -> NDArray[np.bool_]:
         if np.array_equal(wider, reached):
             return reached
         reached = wider
+
+
+def regulates_itself(edges: Indices, gene: int, reached: NDArray[np.bool_]) -> bool:
+    """Return whether one of the genes that a gene reaches, (n_genes,), acts on it along (n, 2) arcs."""
+    return bool(reached[edges[edges[:, 1] == gene, 0]].any())

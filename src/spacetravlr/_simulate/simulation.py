@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spacetravlr._simulate import answers
-from spacetravlr._simulate.calibrate import NUISANCE, SHARES, Levels, Shares, calibrate, draw_inputs
-from spacetravlr._simulate.checks import require, size_rules
+from spacetravlr._simulate.calibrate import Levels, calibrate, draw_inputs
+from spacetravlr._simulate.correlated import correlate
 from spacetravlr._simulate.fields import Array
 from spacetravlr._simulate.layout import AREA_PER_CELL, assign_types, place_cells, type_names
 from spacetravlr._simulate.panel import Panel, choose_panel, quotas
-from spacetravlr._simulate.position import Modulation, PositionPattern
+from spacetravlr._simulate.position import Modulation
 from spacetravlr._simulate.process import Process, State
-from spacetravlr._simulate.received import Kernel, gaussian_mean, ligand_reach
-from spacetravlr._simulate.schedule import arcs, downstream
+from spacetravlr._simulate.received import gaussian_mean, ligand_reach
+from spacetravlr._simulate.schedule import arcs, downstream, regulates_itself
+from spacetravlr._simulate.settings import Settings
 from spacetravlr._simulate.streams import Stream, generator
 from spacetravlr._simulate.terms import Indices
 from spacetravlr._simulate.wiring import Wiring, forget, wire, without_kinds
@@ -27,79 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ROLE_SHARES = (0.10, 0.20, 0.20)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What decides a simulated tissue; checked when it is made.
-
-    Attributes
-    ----------
-    n_cells, n_genes, n_types
-        Size.
-    seed
-        Non-negative.
-    radius
-        Reach of the ligands, micrometres: standard deviation of a Gaussian, or the exponential matched to it.
-    false_prior
-        Share of the prior network that is false.
-    kernel
-        Shape of the ligands' decay.
-    position_effect
-        How much the coefficients depend on the position, 0 to 1.
-    position_pattern
-        On what.
-    tf_share, lr_share, tfl_share
-        Parts of the variance of a regulated gene's input that the three kinds of terms explain.
-    nuisance
-        Part of the variance that smooth fields shared by all genes explain.
-    missing_prior
-        Share of the true edges that the prior network lacks.
-
-    Raises
-    ------
-    InputError
-        If a value is out of range.
-    """
-
-    n_cells: int
-    n_genes: int
-    n_types: int
-    seed: int
-    radius: float
-    false_prior: float
-    kernel: Kernel
-    position_effect: float = 0.0
-    position_pattern: PositionPattern = "density"
-    tf_share: float = SHARES[0]
-    lr_share: float = SHARES[1]
-    tfl_share: float = SHARES[2]
-    nuisance: float = NUISANCE
-    missing_prior: float = 0.0
-
-    def __post_init__(self) -> None:
-        patterns = get_args(PositionPattern)
-        explained = sum(self.shares) + self.nuisance
-        require(
-            *size_rules(self.n_cells, self.n_genes, self.n_types, self.seed),
-            (0.0 < self.radius < np.inf, "radius", self.radius, "a positive number"),
-            (0.0 <= self.false_prior <= 0.9, "false_prior", self.false_prior, "between 0 and 0.9"),
-            (self.kernel in get_args(Kernel), "kernel", self.kernel, " or ".join(get_args(Kernel))),
-            (0.0 <= self.position_effect <= 1.0, "position_effect", self.position_effect, "between 0 and 1"),
-            (self.position_pattern in patterns, "position_pattern", self.position_pattern, " or ".join(patterns)),
-            *((value >= 0.0, f"{name}_share", value, "0 or more") for name, value in self._named_shares()),
-            (0.0 <= self.nuisance <= 0.5, "nuisance", self.nuisance, "between 0 and 0.5"),
-            (explained <= 0.95, "the shares and nuisance together", explained, "at most 0.95"),
-            (0.0 <= self.missing_prior <= 1.0, "missing_prior", self.missing_prior, "between 0 and 1"),
-        )
-
-    def _named_shares(self) -> list[tuple[str, float]]:
-        return list(zip(("tf", "lr", "tfl"), self.shares, strict=True))
-
-    @property
-    def shares(self) -> Shares:
-        """The shares in the order of the kinds."""
-        return self.tf_share, self.lr_share, self.tfl_share
 
 
 @dataclass(frozen=True)
@@ -166,18 +95,13 @@ class Simulation:
             draws = draw_inputs(
                 xy, levels.sd, wiring.regulated, is_ligand, rng, shares=shares, nuisance=settings.nuisance
             )
+            for genes, share, stream in (
+                (panel.indices("TF"), settings.tf_correlation, Stream.TF_PROGRAMME),
+                (panel.indices("ligand"), settings.ligand_correlation, Stream.LIGAND_PROGRAMME),
+            ):
+                if share > 0.0:
+                    correlate(draws, genes, share, xy=xy, rng=generator(seed, stream))
             cells_of = tuple(np.flatnonzero(codes == code) for code in range(settings.n_types))
-            modulation = None
-            if settings.position_effect > 0.0:
-                modulation = Modulation.draw(
-                    xy,
-                    cells_of,
-                    shape=(len(wiring.terms), len(panel.genes)),
-                    strength=settings.position_effect,
-                    kind=settings.position_pattern,
-                    radius=settings.radius,
-                    rng=generator(seed, Stream.POSITION),
-                )
             process, steady = calibrate(
                 wiring,
                 levels,
@@ -185,7 +109,7 @@ class Simulation:
                 cells_of=cells_of,
                 reach=reach,
                 rng=rng,
-                modulation=modulation,
+                modulation=_modulation(settings, xy, cells_of, shape=(len(wiring.terms), len(panel.genes))),
                 shares=shares,
             )
         return cls(settings, xy, codes, panel, wiring, process, steady)
@@ -195,11 +119,19 @@ class Simulation:
         """Names of the cell types by code."""
         return type_names(self.settings.n_types)
 
-    def knock_outs(self, genes: Sequence[str]) -> list[Array]:
+    def knock_outs(self, genes: Sequence[str], cells: NDArray[np.bool_] | None = None) -> list[Array]:
         """Return the change of every gene in every cell when a gene is held at 0: for each (n_cells, n_genes).
 
         The process is run again from the same draws, once for each gene, until it is at rest. Genes downstream of
         nothing that changed keep their value to the last bit.
+
+        Parameters
+        ----------
+        genes
+            Names; one simulation each.
+        cells
+            (n_cells,) where the gene is held; None holds it everywhere. Elsewhere it follows its regulators, also
+            where these change.
 
         Raises
         ------
@@ -214,7 +146,12 @@ class Simulation:
             states = []
             for name in genes:
                 gene = self.panel.genes.index(name)
-                states.append(self.process.clamp(self.steady, gene, 0.0, downstream=downstream(edges, gene, n_genes)))
+                reached = downstream(edges, gene, n_genes)
+                if cells is None:
+                    states.append(self.process.clamp(self.steady, gene, 0.0, downstream=reached))
+                    continue
+                reached[gene] = regulates_itself(edges, gene, reached)
+                states.append(self.process.clamp(self.steady, gene, 0.0, downstream=reached, cells=cells))
             self.process.settle(states)
         return [state.expression - self.steady.expression for state in states]
 
@@ -268,3 +205,19 @@ class Simulation:
             names = [gene for gene in names if weight[gene] > 0.0]
             chosen += sorted(names, key=lambda gene: (-weight[gene], gene))[:count]
         return chosen
+
+
+def _modulation(
+    settings: Settings, xy: Array, cells_of: tuple[Indices, ...], *, shape: tuple[int, int]
+) -> Modulation | None:
+    if settings.position_effect == 0.0:
+        return None
+    return Modulation.draw(
+        xy,
+        cells_of,
+        shape=shape,
+        strength=settings.position_effect,
+        kind=settings.position_pattern,
+        radius=settings.radius,
+        rng=generator(settings.seed, Stream.POSITION),
+    )

@@ -18,6 +18,9 @@ class Stream(IntEnum):
     WIRING = 5
     POSITION = 6
     MISSING = 7
+    TF_PROGRAMME = 8
+    LIGAND_PROGRAMME = 9
+    DROPOUT = 10
 
 
 def generator(seed: int, stream: Stream) -> np.random.Generator:

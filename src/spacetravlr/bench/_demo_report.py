@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from spacetravlr.bench import _demo_words as words
 from spacetravlr.bench._demo_scores import KnockOut
 from spacetravlr.bench._pictures import knock_out_picture, tissue_picture
-from spacetravlr.bench._text import decimal
+from spacetravlr.report.page import fill_in
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -34,13 +33,9 @@ def report_html(
     files, steps
         The files of the demo with their meaning, and commands to go on with.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
-    environment.filters["thousands"] = lambda value: f"{value:,}"
-    environment.filters["two"] = decimal
-    source = resources.files("spacetravlr.bench").joinpath("templates", "demo.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(source).render(
+    return fill_in(
+        "demo.html.j2",
+        package="spacetravlr.bench",
         tissue=numbers["tissue"],
         training=numbers["training"],
         version=numbers["versions"]["spacetravlr-py"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spacetravlr.bench._truth_arms import Arm
-    from spacetravlr.perturbation import PropagationModel
+    from spacetravlr.perturbation import ProfileName, PropagationModel
     from spacetravlr.training import Plan
 
     Array = NDArray[np.float64]
@@ -39,12 +39,18 @@ class Estimate:
         Target -> how often each coefficient kept its sign over bootstraps; None where nothing was drawn.
     r2_in, r2_out
         Median over all targets of the mean over clusters, within the fitted cells and in held-out regions.
+    profile
+        Rules by which knock-outs are simulated with them.
+    p_space
+        Target -> p value for "the place of a cell matters"; of targets that were tested.
     """
 
     betas: Mapping[str, Betas]
     stability: Mapping[str, Array] | None
     r2_in: float
     r2_out: float
+    profile: ProfileName = "default"
+    p_space: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -108,7 +114,13 @@ def train_arm(adata: AnnData, arm: Arm, folder: Path, *, settings: Mapping[str, 
         run = Run.open(folder)
     scores = run.scores()
     betas: Mapping[str, Betas] = dict(run.betabase) if run.genes else {}
-    return Estimate(betas, _stabilities(run, betas), _per_target(scores, "r2_in"), _per_target(scores, "r2_out"))
+    return Estimate(
+        betas,
+        _stabilities(run, betas),
+        _per_target(scores, "r2_in"),
+        _per_target(scores, "r2_out"),
+        p_space={str(gene): float(p) for gene, p in scores.groupby("gene")["p_space"].first().dropna().items()},
+    )
 
 
 def shuffled_within_types(adata: AnnData) -> AnnData:
@@ -124,7 +136,7 @@ def shuffled_within_types(adata: AnnData) -> AnnData:
     return moved
 
 
-def propagation_model(plan: Plan, betas: Mapping[str, Betas]) -> PropagationModel:
+def propagation_model(plan: Plan, betas: Mapping[str, Betas], profile: ProfileName = "default") -> PropagationModel:
     """Return the model that simulates with some coefficients, in the tissue as it is."""
     from spacetravlr.perturbation import PropagationModel
 
@@ -137,6 +149,7 @@ def propagation_model(plan: Plan, betas: Mapping[str, Betas]) -> PropagationMode
         radii=plan.inputs.ligand_radii,
         default_radius=plan.config.spatial.radius,
         cluster_labels=tissue.row_keys,
+        profile=profile,
     )
 
 

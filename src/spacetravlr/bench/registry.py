@@ -42,7 +42,11 @@ BENCHMARKS = {
         Benchmark("perturb", "a knock-out in 3 steps, 50 trained of 468 genes"),
         Benchmark("transition", "arrows on an embedding: 150 neighbours, 500 genes of which some or all change"),
         Benchmark("truth", "are the answers true? arms compared on tissues whose regulation and knock-outs are known"),
+        Benchmark("real", "held-out regions of files of yours, against simpler ways to predict: bench real FILE ..."),
         Benchmark("cnn", "coefficients of single cells: a network for each target, or one encoder for all"),
+        Benchmark(
+            "viewer", "the viewer's server with up to 1,000,000 cells: start, first picture, colouring by a gene"
+        ),
         Benchmark("help", "how long `--help` and `import spacetravlr` take"),
     )
 }

@@ -1,26 +1,18 @@
-"""Tissues with a known answer.
-
-`simulated_tissue` makes a tissue whose regulation, communication and knock-outs are known; `synth_v1` makes the larger,
-simpler one on which training is timed.
-"""
+"""The simulated tissue and what is true of it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spacetravlr import _simulate
-from spacetravlr._simulate import Kernel, PositionPattern, Settings
+from spacetravlr._simulate import Kernel, Measurement, PositionPattern, Settings
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
-
-__all__ = ["cell_effects", "content_hash", "knock_out_truth", "simulated_tissue", "synth_v1", "write_network"]
 
 
 def simulated_tissue(
@@ -40,6 +32,12 @@ def simulated_tissue(
     tfl_share: float = 0.05,
     nuisance: float = 0.12,
     missing_prior: float = 0.0,
+    tf_correlation: float = 0.0,
+    ligand_correlation: float = 0.0,
+    depth: float = 3.0,
+    depth_sd: float = 0.3,
+    dropout: float = 0.0,
+    measurement: Measurement = "exact",
 ) -> AnnData:
     """Simulate a tissue section of which everything is known.
 
@@ -68,7 +66,8 @@ def simulated_tissue(
         Reach of the ligands, micrometres: the radius of the Gaussian kernel that carries them as far on average.
     false_prior
         Share of the prior network that is false: of the TFs of a regulated gene, the ligand-receptor pairs and the
-        ligand-TF rows; 0 to 0.9.
+        ligand-TF rows; 0 to 0.9. Of the ligand-TF rows at most 60 %, since the model takes no more than five ligands of
+        a TF.
     kernel
         How ligands thin out with distance.
     knock_outs
@@ -88,13 +87,28 @@ def simulated_tissue(
         Part of the variance of every gene that is a mixture of the same few smooth fields, 0 to 0.5.
     missing_prior
         Share of the true edges that the prior network lacks; they are in the answer key all the same.
+    tf_correlation, ligand_correlation
+        How much TFs (ligands) vary together: the correlation, 0 to 0.9, between what any two of them do on their own.
+        Half of the shared part is smooth in space, half is the cell's. Regulated ones correlate less, since what
+        regulates them is not shared.
+    depth, depth_sd
+        Mean number of counts of a cell per gene, and the standard deviation of the logarithm of the library size.
+    dropout
+        Share of the entries of the counts that are 0 whatever the expression, little expressed ones first: an entry of
+        expected count s is lost with probability K / (K + s).
+    measurement
+        What stands for the expression in ``layers["imputed_count"]``: itself (`exact`), or only what the counts tell,
+        as logarithms scaled to the median library size (`counts`), also smoothed over similar cells as `pp.prepare`
+        does it: means over 25 cells (`knn`) or two steps of diffusion on their graph (`diffusion`).
 
     Returns
     -------
     AnnData with
 
     ``X`` and ``layers["imputed_count"]``
-        expression, float64; ``layers["counts"]`` Poisson counts of it.
+        expression, float64; ``layers["counts"]`` Poisson counts of it. Under another measurement than `exact`, ``X`` is
+        the expression still, ``imputed_count`` is not, and ``layers["normalized_count"]`` has the logarithms before
+        smoothing; give ``response_layer="normalized_count"`` to training then.
     ``obs``
         ``cell_type`` and the same as a code, ``cell_type_int``.
     ``var``
@@ -147,11 +161,17 @@ def simulated_tissue(
         tfl_share=float(tfl_share),
         nuisance=float(nuisance),
         missing_prior=float(missing_prior),
+        tf_correlation=float(tf_correlation),
+        ligand_correlation=float(ligand_correlation),
+        depth=float(depth),
+        depth_sd=float(depth_sd),
+        dropout=float(dropout),
+        measurement=measurement,
     )
     return _simulate.build(settings, knock_outs)
 
 
-def knock_out_truth(adata: AnnData, gene: str) -> NDArray[np.float64]:
+def knock_out_truth(adata: AnnData, gene: str, *, cells: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
     """Return the true change of every gene in every cell of a simulated tissue when one gene is held at 0.
 
     The tissue is simulated again from ``uns["truth"]`` (parameters and seed), so this also works on a file that was
@@ -164,6 +184,9 @@ def knock_out_truth(adata: AnnData, gene: str) -> NDArray[np.float64]:
         From `simulated_tissue`, with its own names of cells and genes.
     gene
         Any gene of the simulated panel.
+    cells
+        (n_obs,) in which cells of `adata` it is held, for example those of a type or a region; by default in all cells
+        of the tissue. Other cells keep the gene under the rule of its regulators, and feel what they receive.
 
     Returns
     -------
@@ -172,9 +195,19 @@ def knock_out_truth(adata: AnnData, gene: str) -> NDArray[np.float64]:
     Raises
     ------
     InputError
-        If the answer key is missing or of another version, or a name does not belong to the tissue.
+        If the answer key is missing or of another version, a name does not belong to the tissue, or `cells` has not one
+        entry per cell.
+
+    Examples
+    --------
+    >>> import spacetravlr as stl
+    >>> adata = stl.datasets.simulated_tissue(n_cells=300, n_genes=50)
+    >>> ligand = adata.var_names[adata.var["role"] == "ligand"][0]
+    >>> some = (adata.obs["cell_type"] == adata.obs["cell_type"].iloc[0]).to_numpy()
+    >>> stl.datasets.knock_out_truth(adata, ligand, cells=some).shape
+    (300, 50)
     """
-    return _simulate.knock_out(adata, gene)
+    return _simulate.knock_out(adata, gene, cells)
 
 
 def cell_effects(adata: AnnData, target: str) -> pd.DataFrame:
@@ -197,102 +230,12 @@ def cell_effects(adata: AnnData, target: str) -> pd.DataFrame:
     ------
     InputError
         If the answer key is missing, or a name does not belong to the tissue.
+
+    Examples
+    --------
+    >>> adata = stl.datasets.simulated_tissue(n_cells=300, n_genes=50, position_effect=0.5, knock_outs=())
+    >>> target = adata.uns["truth"]["edges"]["target"].iloc[0]
+    >>> stl.datasets.cell_effects(adata, target).shape
+    (300, 7)
     """
     return _simulate.cell_effects(adata, target)
-
-
-def synth_v1(
-    n_cells: int = 2000,
-    n_genes: int = 200,
-    seed: int = 42,
-    *,
-    n_types: int = 5,
-    radius: float = 200.0,
-    jitter: float = 0.0,
-    communication: bool = True,
-) -> AnnData:
-    """Build the tissue on which training is timed: recipe synth-v1.
-
-    Cells on a 20 um grid in contiguous domains; 40 % TFs, 25 % ligands, 25 % receptors. Every gene has 8 TFs in the
-    prior network, there are 1.25 ligand-receptor pairs for each gene, and 5 ligands for each TF: about 300 modulators a
-    target at 200 genes. The log of the expression is linear in the standardised log of those of its TFs that come
-    earlier in a random order (weight 0.6 / sqrt(number), 80 % positive), in the received ligand times the receptor
-    of one pair (0.4, half of the genes), a domain effect, one smooth field (0.2) and noise (0.3).
-
-    Parameters
-    ----------
-    n_cells
-        At least 10 per domain.
-    n_genes
-        At least 10; mouse symbols, those of the starter network first.
-    seed
-        The same seed gives the same bits, whatever the number of threads.
-    n_types
-        Number of domains.
-    radius
-        Standard deviation of the Gaussian by which ligands are received, micrometres.
-    jitter
-        Standard deviation by which a cell is moved off the grid, micrometres.
-    communication
-        Whether pairs act at all.
-
-    Returns
-    -------
-    AnnData as of `simulated_tissue`, in float32: ``layers["imputed_count"]`` is the expression, ``layers["counts"]``
-    Poisson counts, ``X`` their log after normalisation. The answer key has edges (their effects are the same kind of
-    local slope) but no knock-outs.
-
-    Raises
-    ------
-    InputError
-        If a value is out of range.
-    """
-    return _simulate.build_synth(
-        int(n_cells),
-        int(n_genes),
-        int(seed),
-        n_types=int(n_types),
-        radius=float(radius),
-        jitter=float(jitter),
-        communication=bool(communication),
-    )
-
-
-def write_network(adata: AnnData, directory: str | os.PathLike[str]) -> Path:
-    """Write the prior network of a simulated tissue as ``mouse_network.parquet``, where training looks for it.
-
-    Parameters
-    ----------
-    adata
-        From `simulated_tissue` or `synth_v1`.
-    directory
-        Made if it is not there; give it as ``network_data_dir``.
-
-    Returns
-    -------
-    The file.
-
-    Raises
-    ------
-    InputError
-        If the AnnData has no network.
-    RunDirectoryError
-        If the file cannot be written.
-    """
-    return _simulate.write_network(adata, directory)
-
-
-def content_hash(adata: AnnData) -> str:
-    """Return a fingerprint of the data a run is trained on, to state in a benchmark's result.
-
-    Parameters
-    ----------
-    adata
-        Any AnnData; a sparse matrix counts as its dense form.
-
-    Returns
-    -------
-    SHA-256 (64 hexadecimal digits) of names, X, layers, obsm, cell types and network, the same after writing and
-    reading a file.
-    """
-    return _simulate.content_hash(adata)
