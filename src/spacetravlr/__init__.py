@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spacetravlr import datasets, pp, tl
+    from spacetravlr import datasets, pl, pp, tl
     from spacetravlr.betas import Betabase, Betas
     from spacetravlr.config import RunConfig
     from spacetravlr.perturbation import Effect, PropagationModel
@@ -33,6 +33,7 @@ __all__ = [
     "Tissue",
     "__version__",
     "datasets",
+    "pl",
     "pp",
     "tl",
 ]
@@ -51,7 +52,7 @@ _HOME = {
     "SparseGroupLassoCV": "regression",
     "Tissue": "tissue",
 }
-_DOORS = ("datasets", "pp", "tl")
+_DOORS = ("datasets", "pl", "pp", "tl")
 
 
 def __getattr__(name: str) -> Any:

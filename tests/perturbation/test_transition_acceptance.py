@@ -275,4 +275,4 @@ def test_the_public_door_opens_late():
         _ = stl.tl.transition_fields
     code = "import sys, spacetravlr.tl as tl; print('spacetravlr.perturbation.transition' in sys.modules, tl.__all__)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert said.strip() == "False ['train', 'transition_field']"
+    assert said.strip() == "False ['suggest_radius', 'train', 'transition_field']"

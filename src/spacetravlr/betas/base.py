@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -77,6 +77,12 @@ class Betabase(Mapping[str, Betas]):
     ------
     InputError
         If two tables have one target.
+
+    Examples
+    --------
+    >>> base = stl.Betabase.load("my_run", genes=["Adm", "Agr2"])
+    >>> list(base), base.receptors[:2]
+    (['Adm', 'Agr2'], ('Calcrl', 'Ccr5'))
     """
 
     def __init__(self, tables: Iterable[Betas]) -> None:
@@ -107,6 +113,7 @@ class Betabase(Mapping[str, Betas]):
         on_error: Literal["raise", "skip"] = "raise",
         workers: int | None = None,
         keep: float = 2e9,
+        on_read: Callable[[int, int], None] | None = None,
     ) -> Betabase:
         """Read the betadata files of a directory, several at a time.
 
@@ -123,6 +130,8 @@ class Betabase(Mapping[str, Betas]):
         keep
             Bytes of coefficients by cell that are kept in memory. Tables by cell beyond that are left in their files
             and read each time they are used, so a run of any size fits.
+        on_read
+            Called on this thread with the number of files that are read, and of all; if it raises, the others are left.
 
         Returns
         -------
@@ -141,7 +150,7 @@ class Betabase(Mapping[str, Betas]):
             raise InputError(f"{folder}: no betadata in it (*_betadata.feather, .parquet or .csv){where_else(folder)}")
         if genes is not None:
             files = _only(files, genes, folder)
-        outcomes = _read_all(list(files.values()), workers, keep)
+        outcomes = _read_all(list(files.values()), workers, keep, on_read)
         failures = [outcome for outcome in outcomes if isinstance(outcome, InputError)]
         tables = [outcome for outcome in outcomes if isinstance(outcome, Betas)]
         if failures and (on_error == "raise" or not tables):
@@ -182,7 +191,18 @@ class Betabase(Mapping[str, Betas]):
         return _union(table.modulator_genes for table in self.values())
 
     def rows_for(self, keys: Sequence[ArrayLike] | NDArray[Any], cells: ArrayLike) -> dict[str, IntArray]:
-        """Return, by target, the row of each cell; see `shared_rows`."""
+        """Return, by target, the row of each cell; tables with the same rows share one array.
+
+        Parameters
+        ----------
+        keys, cells
+            As for `Betas.rows_for`.
+
+        Raises
+        ------
+        InputError
+            If the arrays differ in length.
+        """
         return dict(zip(self, shared_rows(self.values(), keys, cells), strict=True))
 
     def splash(
@@ -201,10 +221,24 @@ class Betabase(Mapping[str, Betas]):
     ) -> Iterator[tuple[str, pd.DataFrame]]:
         """Yield, target by target, what `Betas.splash` returns; the matrices are laid out once.
 
-        Up to 8 targets are worked on at once, as long as their tables take no more than 1 GB.
+        Up to 8 targets are worked on at once, as long as their tables take no more than 1 GB. A pair that is left
+        out for want of a gene is named once, in a warning at the end.
 
-        Parameters are those of `spacetravlr.betas.splash`, with the rows of each target (`rows_for`). A pair that is
-        left out for want of a gene is named once, in a warning at the end.
+        Parameters
+        ----------
+        received, received_tfl, expression, genes, ligands, tfl_ligands, scale, cap, min_expression
+            As for `spacetravlr.betas.splash`.
+        rows
+            By target, the row of each cell (see `rows_for`).
+
+        Yields
+        ------
+        Target and derivatives.
+
+        Raises
+        ------
+        InputError, ConfigError
+            As `spacetravlr.betas.splash`.
         """
         check_settings(scale, cap)
         inputs = SplashInputs.prepare(
@@ -224,7 +258,9 @@ class Betabase(Mapping[str, Betas]):
         warn_of_dropped(sorted(dropped), f"splash of {len(self)} targets")
 
 
-def _read_all(paths: Sequence[Path], workers: int | None, keep: float) -> list[Betas | InputError]:
+def _read_all(
+    paths: Sequence[Path], workers: int | None, keep: float, on_read: Callable[[int, int], None] | None
+) -> list[Betas | InputError]:
     labels: dict[tuple[str, ...], tuple[str, ...]] = {}
     lock, kept = Lock(), 0
 
@@ -244,7 +280,16 @@ def _read_all(paths: Sequence[Path], workers: int | None, keep: float) -> list[B
         return table if known is table.row_labels else replace(table, row_labels=known)
 
     with ThreadPoolExecutor(workers or min(_MOST_WORKERS, os.cpu_count() or 1)) as pool:
-        return list(pool.map(read, paths))
+        outcomes = []
+        try:
+            for outcome in pool.map(read, paths):
+                outcomes.append(outcome)
+                if on_read is not None:
+                    on_read(len(outcomes), len(paths))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        return outcomes
 
 
 def _union(names: Iterable[Iterable[str]]) -> tuple[str, ...]:

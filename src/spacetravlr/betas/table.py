@@ -50,6 +50,16 @@ class Betas:
     ------
     InputError
         If shapes disagree, a name occurs twice or `by` is neither word.
+
+    Examples
+    --------
+    >>> betas = stl.Betas.read("my_run/Agr2_betadata.feather")
+    >>> betas.by, betas.row_labels, betas.tfs[:2]
+    ('cluster', ('0', '1', '2', '3', '4'), ('Cebpb', 'Pax6'))
+    >>> betas.to_frame().columns[:3].tolist()
+    ['beta0', 'beta_Cebpb', 'beta_Pax6']
+    >>> bool(betas.values[:, betas.modulators.index("Pax6")].max() > 0)
+    True
     """
 
     target: str
@@ -144,7 +154,7 @@ class Betas:
 
     @property
     def tfs(self) -> tuple[str, ...]:
-        """Plain modulators: TFs and extra modulators."""
+        """Plain modulators, which are TFs and extra modulators."""
         return self.roles.tfs
 
     @property
@@ -253,7 +263,19 @@ class Betas:
     ) -> pd.DataFrame:
         """Return the derivative of the target's expression with respect to each modulator gene.
 
-        See `spacetravlr.betas.splash`, to which everything is passed on.
+        Parameters
+        ----------
+        received, received_tfl, expression, genes, ligands, tfl_ligands, rows, scale, cap, min_expression
+            As for `spacetravlr.betas.splash`, which also has the formula.
+
+        Returns
+        -------
+        ``(n_cells, n_modulator_genes)`` derivatives, columns ``beta_<gene>``.
+
+        Raises
+        ------
+        InputError, ConfigError
+            As `spacetravlr.betas.splash`.
         """
         from spacetravlr.betas._splash import splash
 

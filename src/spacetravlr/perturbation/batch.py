@@ -133,7 +133,7 @@ def do_job(
         if job.beta_scale_factor is not None:
             model = rescaled(model, job.beta_scale_factor)
         effect = model.simulate(job.targets, n_propagation=job.n_propagation, cells=job.cells, cancelled=cancelled)
-        verify(effect, lowest=_lowest(model))
+        verify(effect, lowest=lowest_value(model))
         path = None if job.out is None else effect.write(job.out)
         use(effect)
     except Exception as error:  # noqa: BLE001 - reported as the failure of this job; the others go on
@@ -211,7 +211,8 @@ def rescaled(model: PropagationModel, factor: float) -> PropagationModel:
     return other
 
 
-def _lowest(model: PropagationModel) -> float:
+def lowest_value(model: PropagationModel) -> float:
+    """Return the smallest value that a simulation with a model may give."""
     if model.profile.clip == "observed":
         return min(0.0, float(model._engine.expression.lowest.min()))
     return model._engine.limits[0]

@@ -62,6 +62,22 @@ class Effect:
         The radius in which distances are thought of, or None.
     samples
         ``(n_cells,)`` number of the piece of tissue each cell is in, or None for one piece.
+
+    Examples
+    --------
+    >>> effect = run.perturb({"Pax6": 0.0})
+    >>> effect.top(3).columns.tolist()
+    ['gene', 'mean_delta', 'mean_abs_delta', 'baseline_mean', 'simulated_mean']
+    >>> effect.top(1, by="ring", include_targets=True)[["gene", "ring"]]
+       gene       ring
+    0  Pax6  perturbed
+    >>> half = run.perturb({"Pax6": "x0.5"}, n_propagation=1)
+    >>> bool(effect.compare(half).set_index("gene").correlation["Pax6"] > 0.99)
+    True
+    >>> effect.to_anndata().layers["delta"].shape
+    (300, 60)
+    >>> effect.write("ko.feather").name
+    'ko.feather'
     """
 
     baseline: NDArray[Any]
@@ -98,6 +114,11 @@ class Effect:
     def gene(self, name: str) -> NDArray[np.float64]:
         """Return ``(n_cells,)`` simulated expression of one gene.
 
+        Parameters
+        ----------
+        name
+            The gene.
+
         Raises
         ------
         InputError
@@ -112,7 +133,7 @@ class Effect:
 
     @property
     def steps(self) -> pd.DataFrame:
-        """How much each step has changed the effect: columns ``step``, ``max_change``, ``norm``, ``relative``.
+        """Table of how much each step has changed the effect, columns ``step``, ``max_change``, ``norm``, ``relative``.
 
         ``max_change`` is the largest absolute difference to the step before, ``norm`` the root of the sum of their
         squares over genes and cells, ``relative`` the share of that in the norm of the whole effect. Where

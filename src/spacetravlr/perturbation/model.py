@@ -123,6 +123,22 @@ class PropagationModel:
     -----
     Memory: 8 bytes x cells x (receptors, regulators, ligands, trained genes), and about four times 8 bytes x cells x
     trained genes during a simulation. A model does not change; several threads may simulate with it at once.
+
+    Examples
+    --------
+    >>> tissue = stl.Tissue.from_anndata(adata)
+    >>> model = stl.PropagationModel(
+    ...     tissue.columns(tissue.genes),
+    ...     tissue.genes,
+    ...     tissue.xy,
+    ...     stl.Betabase.load("my_run"),
+    ...     radii=200.0,
+    ...     cluster_labels=tissue.row_keys,
+    ...     cell_names=tissue.cells,
+    ... )
+    >>> effect = model.simulate({"Pax6": 0.0}, n_propagation=3)
+    >>> effect.delta.shape, len(effect.steps)
+    ((300, 60), 3)
     """
 
     def __init__(
@@ -195,7 +211,7 @@ class PropagationModel:
 
     @property
     def modulators(self) -> tuple[str, ...]:
-        """Genes that some model listens to, sorted: perturbing any other gene changes only itself."""
+        """Genes that some model listens to, sorted; perturbing any other gene changes only itself."""
         return tuple(sorted(self.genes[gene] for gene in self._engine.rules.features.modulators))
 
     def simulate(

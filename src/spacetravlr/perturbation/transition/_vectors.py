@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spacetravlr.perturbation._engine import SimulationCancelledError
 from spacetravlr.perturbation.effect import Effect
 from spacetravlr.perturbation.transition._settings import FieldSettings
 from spacetravlr.threads import for_each_block, one_blas_thread
@@ -66,7 +68,13 @@ class Changes:
 
 
 def cell_vectors(
-    changes: Changes, embedding: Floats, settings: FieldSettings, *, n_jobs: int | None
+    changes: Changes,
+    embedding: Floats,
+    settings: FieldSettings,
+    *,
+    n_jobs: int | None,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> tuple[Floats, int]:
     """Return the vector of every cell, (n_cells, 2), and the number of neighbours looked at.
 
@@ -93,8 +101,11 @@ def cell_vectors(
     if settings.remove_null:
         null = _kernels.RAW if settings.null_mode == "raw" else _kernels.CLIP_RENORM
     together = max(1, min(_CELLS, _PAIRS // k))
+    count, done = -(-n_cells // together), itertools.count(1)
 
     def work(block: int) -> None:
+        if cancelled is not None and cancelled():
+            raise SimulationCancelledError("the transition field was cancelled")
         cells = order[block * together : (block + 1) * together]
         moves = _kernels.rounded_changes(cells, rows, columns, values, expression, counted, changes.rescale)
         if settings.remove_null:
@@ -107,8 +118,10 @@ def cell_vectors(
                 *(cells, near, moves, columns, expression, means, embedding),
                 *(temperature, null, settings.unit_directions, vectors),
             )
+        if progress is not None:
+            progress(next(done), count)
 
-    _each(work, -(-n_cells // together), n_jobs)
+    _each(work, count, n_jobs)
     return vectors, k
 
 

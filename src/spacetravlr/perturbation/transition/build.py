@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +47,8 @@ def transition_field(
     genes: Sequence[str] | None = None,
     max_grid_points: int = 20_000,
     n_jobs: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> TransitionField:
     r"""Return which way a perturbation moves the cells on an embedding.
 
@@ -101,6 +103,10 @@ def transition_field(
         Most points of the grid. The rule gives way to it with a warning.
     n_jobs
         Number of threads; None for as many as BLAS has.
+    progress
+        Called after each block of cells with the number of blocks done and their total; from several threads.
+    cancelled
+        Asked before each block of cells; true stops the work.
 
     Returns
     -------
@@ -114,6 +120,8 @@ def transition_field(
         Unless exactly one of `adata` and `embedding` is given.
     ConfigError
         If a setting is out of its range.
+    SimulationCancelledError
+        If it was cancelled.
 
     Notes
     -----
@@ -128,6 +136,13 @@ def transition_field(
 
     The method is that of CellOracle (Kamimoto et al., Nature 2023), itself after velocyto (La Manno et al., Nature
     2018), with all neighbours and without their randomised control.
+
+    Examples
+    --------
+    >>> umap = np.random.default_rng(0).normal(size=(300, 2))
+    >>> arrows = stl.tl.transition_field(effect, "X_umap", embedding=umap, n_neighbors=20, grid_size=8)
+    >>> arrows.vectors.shape, arrows.cell_vectors.shape
+    ((64, 2), (300, 2))
     """
     settings = check_field_settings(
         n_neighbors=n_neighbors,
@@ -158,7 +173,7 @@ def transition_field(
             *(len(positions), settings.full_graph_max_cells, settings.n_neighbors),
         )
     changes = Changes(effect, None if genes is None else _gene_columns(genes, effect), in_scope, settings.delta_rescale)
-    arrows, used = cell_vectors(changes, positions, settings, n_jobs=workers)
+    arrows, used = cell_vectors(changes, positions, settings, n_jobs=workers, progress=progress, cancelled=cancelled)
     grid_x, grid_y = (grid_axis(positions[:, axis], size[axis]) for axis in (0, 1))
     return TransitionField(
         grid_x=grid_x,
