@@ -1,0 +1,205 @@
+/** Which cells are selected, and which types are shown. */
+
+import { computed, effect, signal } from "@preact/signals";
+import type { Column } from "../api/columns";
+import { simplify } from "../map/grid";
+import { cellFlags } from "../map/flags";
+import { client, cellCount, fetchColumn, gridOf, initial, loadLayout, meta, obsColumn, report } from "./store";
+import { bitmap } from "./bitmap";
+import type { SelectionStep } from "./url";
+import { place } from "./url";
+
+/** The filter column ("cell types" in the panel), its codes and the labels that are unticked. */
+export const filterName = signal<string | null>(null);
+export const filterColumn = computed(() => obsColumn(filterName.value));
+export const filterCodes = signal<Column | null>(null);
+export const hidden = signal<ReadonlySet<string>>(new Set(initial.hidden));
+
+export const steps = signal<SelectionStep[]>([]);
+export const selected = signal<Uint8Array | null>(null);
+export const selectedCount = signal(0);
+export const selectionBusy = signal(false);
+/** Whether cells outside the selection step back. */
+export const fade = signal(true);
+
+/** Cells that the interaction lens shows. */
+export const lensCells = signal<ReadonlySet<number> | null>(null);
+
+/** The piece of tissue that is shown, by its label, and the codes of all cells; null = all. */
+export const sample = signal<string | null>(initial.sample);
+const sampleCodes = signal<Column | null>(null);
+export const sampleShown = computed(() => {
+  const code = meta.value?.samples.indexOf(sample.value ?? "") ?? -1;
+  return code >= 0 && sampleCodes.value ? { codes: sampleCodes.value.values, shown: code } : null;
+});
+
+const MOST_VERTICES = 64;
+const MOST_STEPS = 24;
+
+export function startSelection(): void {
+  effect(() => {
+    const name = filterName.value;
+    filterCodes.value = null;
+    if (!name || !meta.value) return;
+    fetchColumn({ kind: "obs", name }).then((column) => {
+      if (filterName.peek() === name) filterCodes.value = column;
+    }, report);
+  });
+  effect(() => {
+    const name = meta.value?.sample_column;
+    const data = meta.value?.dataset;
+    sampleCodes.value = null;
+    if (!name || !sample.value) return;
+    fetchColumn({ kind: "obs", name }).then((column) => {
+      if (meta.peek()?.dataset === data) sampleCodes.value = column;
+    }, report);
+  });
+}
+
+/** 1 for each category that is shown; null when all are. */
+export const shownCodes = computed<Uint8Array | null>(() => {
+  const column = filterColumn.value;
+  if (!column?.categories || hidden.value.size === 0) return null;
+  return Uint8Array.from(column.categories, (label) => (hidden.value.has(label) ? 0 : 1));
+});
+
+let plain = new Uint8Array();
+
+/** One array as long as nothing is dimmed, so that nothing is uploaded again. */
+export const flags = computed(() => {
+  const n = cellCount.value;
+  if (plain.length !== n) plain = new Uint8Array(n);
+  const marks = fade.value ? selected.value : null;
+  if (!marks && !shownCodes.value && !lensCells.value && !sampleShown.value) return plain;
+  const codes = filterCodes.value?.values ?? null;
+  return cellFlags({ n, selected: marks, codes, shown: shownCodes.value, lens: lensCells.value, sample: sampleShown.value });
+});
+
+export function toggleType(label: string): void {
+  const next = new Set(hidden.value);
+  if (!next.delete(label)) next.add(label);
+  hidden.value = next;
+}
+
+export function onlyType(label: string): void {
+  const labels = filterColumn.value?.categories ?? [];
+  const alone = labels.every((l) => (l === label) !== hidden.value.has(l));
+  hidden.value = alone ? new Set() : new Set(labels.filter((l) => l !== label));
+}
+
+async function cellsOf(step: SelectionStep, n: number): Promise<Uint8Array> {
+  const marks = new Uint8Array(n);
+  if (step.kind === "polygon") {
+    const { points } = await loadLayout(step.layout);
+    gridOf(points).inside(step.points, marks);
+    for (const label of step.without?.labels ?? []) await mark(marks, step.without!.column, label, 0);
+  } else await mark(marks, step.column, step.category, 1);
+  if (step.sample) await keep(marks, step.sample.column, step.sample.label);
+  return marks;
+}
+
+/** Sets the marks of a category's cells. */
+async function mark(marks: Uint8Array, column: string, category: string, to: 0 | 1): Promise<void> {
+  const code = obsColumn(column)?.categories?.indexOf(category) ?? -1;
+  const { values } = await fetchColumn({ kind: "obs", name: column });
+  for (let i = 0; i < marks.length; i++) if (values[i] === code) marks[i] = to;
+}
+
+/** Takes the marks away from cells of other categories. */
+async function keep(marks: Uint8Array, column: string, category: string): Promise<void> {
+  const code = obsColumn(column)?.categories?.indexOf(category) ?? -1;
+  const { values } = await fetchColumn({ kind: "obs", name: column });
+  for (let i = 0; i < marks.length; i++) if (values[i] !== code) marks[i] = 0;
+}
+
+/** The piece of tissue that an outline drawn now is about. */
+export function sampleNow(): { column: string; label: string } | null {
+  const column = meta.value?.sample_column;
+  return column && sample.value ? { column, label: sample.value } : null;
+}
+
+/** What an outline drawn now leaves out. */
+export function withoutNow(): { column: string; labels: string[] } | null {
+  return filterName.value && hidden.value.size ? { column: filterName.value, labels: [...hidden.value] } : null;
+}
+
+function combine(old: Uint8Array | null, marks: Uint8Array, op: SelectionStep["op"]): Uint8Array {
+  if (op === "set" || !old) return op === "take" ? new Uint8Array(marks.length) : marks;
+  const next = new Uint8Array(old);
+  for (let i = 0; i < next.length; i++) if (marks[i]) next[i] = op === "add" ? 1 : 0;
+  return next;
+}
+
+function accept(marks: Uint8Array | null): void {
+  let total = 0;
+  if (marks) for (let i = 0; i < marks.length; i++) total += marks[i]!;
+  selectedCount.value = total;
+  selected.value = total ? marks : null;
+}
+
+export async function applyStep(step: SelectionStep): Promise<void> {
+  selectionBusy.value = true;
+  try {
+    if (step.kind === "polygon") {
+      // as exact as the address can say it, so that a link selects the same cells
+      const points = simplify(step.points, MOST_VERTICES).map(([x, y]): [number, number] => [place(x), place(y)]);
+      step = { ...step, points };
+    }
+    const marks = await cellsOf(step, cellCount.value);
+    accept(combine(selected.value, marks, step.op));
+    fade.value = true;
+    steps.value = !selected.value ? [] : step.op === "set" ? [step] : [...steps.value, step].slice(-MOST_STEPS);
+  } catch (error) {
+    report(error);
+  } finally {
+    selectionBusy.value = false;
+  }
+}
+
+export async function replay(list: readonly SelectionStep[]): Promise<void> {
+  for (const step of list) await applyStep(step);
+}
+
+export function clearSelection(): void {
+  steps.value = [];
+  accept(null);
+}
+
+export function invertSelection(): void {
+  const old = selected.value;
+  if (!old) return;
+  const next = new Uint8Array(old.length);
+  for (let i = 0; i < next.length; i++) next[i] = old[i] ? 0 : 1;
+  // an inverted set has no short description, so a link does not carry it
+  steps.value = [];
+  accept(next);
+}
+
+const sent = new WeakMap<Uint8Array, Promise<string>>();
+
+/** The server's id of the present selection. */
+export function selectionId(): Promise<string> {
+  const marks = selected.value;
+  if (!marks) return Promise.reject(new Error("No cell is selected: draw a box or a lasso first."));
+  let id = sent.get(marks);
+  if (!id) {
+    id = client.select(bitmap(marks)).then((answer) => answer.id);
+    id.catch(() => sent.delete(marks));
+    sent.set(marks, id);
+  }
+  return id;
+}
+
+/** Selected cells by category of the filter column, most frequent first. */
+export const selectedByType = computed(() => {
+  const marks = selected.value;
+  const codes = filterCodes.value?.values;
+  const labels = filterColumn.value?.categories;
+  if (!marks || !codes || !labels) return [];
+  const counts = new Uint32Array(labels.length);
+  for (let i = 0; i < marks.length; i++) if (marks[i] && codes[i]! < labels.length) counts[codes[i]!]!++;
+  return labels
+    .map((label, code) => ({ label, code, n: counts[code]! }))
+    .filter((row) => row.n > 0)
+    .sort((x, y) => y.n - x.n);
+});
