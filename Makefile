@@ -32,9 +32,9 @@ types: $(STAMP)
 contracts: $(STAMP)
 	$(BIN)/lint-imports
 
-# the page of the viewer, into the package; needs Node
+# the page of the viewer, and the same as one file for assistants, into the package; needs Node
 web:
-	cd web && npm ci --no-audit --no-fund && npm test && npm run build
+	cd web && npm ci --no-audit --no-fund && npm test && npm run build && npm run build:single
 
 # every page, with its code run; a warning is an error
 docs: $(STAMP)

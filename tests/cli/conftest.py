@@ -26,6 +26,8 @@ import fcntl, os, signal, sys, termios
 signal.signal(signal.SIGINT, signal.default_int_handler)
 for name in filter(None, os.environ.get("IGNORED", "").split(",")):
     signal.signal(getattr(signal, name), signal.SIG_IGN)
+for name in filter(None, os.environ.get("WITHOUT", "").split(",")):
+    sys.modules[name] = None
 if os.isatty(0) and os.getsid(0) == os.getpid():
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from spacetravlr.cli.{module} import run

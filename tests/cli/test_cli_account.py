@@ -218,7 +218,7 @@ def test_the_last_words_of_a_good_run():
     assert recap(finished(written=5, orphan=1, skipped=4), told.pace, "/out", None) == [
         "complete after 1m12s: 5 genes written, 1 orphan, 4 skipped (done already)",
         "median R2: 0.50 in sample, 0.25 out of sample",
-        "results in /out (GENE_betadata.feather; log/run.log has this account)",
+        "results in /out (GENE_betadata.feather; log/run.log has this account; spacetravlr_run_summary.html shows it)",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_a_batch(cli, trained, opened: Run, genes: tuple[str, ...], tmp_path: Pa
     assert sorted(line.partition(" ")[2] for line in lines[:3]) == sorted(f"Wrote {path}" for path in paths)
     assert [line.split()[0] for line in lines[:3]] == ["[1/3]", "[2/3]", "[3/3]"]
     assert lines[3].startswith("3 of 3 jobs done in ")
-    assert len(lines) == 4
+    assert lines[4:] == [f"next: spacetravlr-perturb screen --run-toml {shlex.quote(str(trained.toml))}"]
     for path, gene, dose in zip(paths, genes, (0.0, "x2", 1.5), strict=True):
         np.testing.assert_array_equal(simulated(path), opened.perturb({gene: dose}, n_propagation=2).simulated)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from spacetravlr.betas.interactions import collect_interactions
 from spacetravlr.cli import main, perturb
+from spacetravlr.cli._collect import TRUST
 from spacetravlr.perturbation import read_cells_csv
 from spacetravlr.run import Run
 
@@ -52,9 +54,12 @@ def test_all_coefficients_in_one_table(cli, trained, tmp_path: Path):
     table = pd.read_feather(path)
     opened = Run.open(trained.directory)
     expected = collect_interactions(opened.betabase, {"B cell": "B cell", "fibroblast": "fibroblast"})
-    pd.testing.assert_frame_equal(table, expected)
+    pd.testing.assert_frame_equal(table[list(expected.columns)], expected)
+    assert tuple(table.columns[len(expected.columns) :]) == TRUST
     n_targets = table["target_gene"].nunique()
-    assert done.err == f"Wrote {path} ({len(table)} rows: {n_targets} targets in 2 cell types)\n"
+    wrote, following = done.err.splitlines()
+    assert wrote == f"Wrote {path} ({len(table)} rows: {n_targets} targets in 2 cell types)"
+    assert following.startswith("next: spacetravlr-perturb --run-toml ")
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".feather"])
@@ -64,7 +69,10 @@ def test_formats_and_aggregates(capsys, trained, tmp_path: Path, suffix: str):
     assert code == 0, lines
     read = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".feather": pd.read_feather}[suffix]
     table = read(out)
-    assert list(table.columns) == ["interaction", "target_gene", "interaction_type", "cell_type", "max", "negative"]
+    assert list(table.columns) == [
+        *("interaction", "target_gene", "interaction_type", "cell_type", "max", "negative"),
+        *TRUST,
+    ]
     betas = Run.open(trained.directory).betabase
     for row in table.itertuples():
         own = betas[row.target_gene]
@@ -148,7 +156,9 @@ def test_a_table_of_cells_is_read_by_the_flag(cli, capsys, trained, tmp_path: Pa
     done = cli("spacetravlr-perturb", "make-cells-csv", "--run-toml", copy)
     assert (done.code, done.out) == (0, "")
     path = copy / "cells.csv"
-    assert done.err == f"Wrote {path} (2 columns: B cell, fibroblast)\n"
+    wrote, following = done.err.splitlines()
+    assert wrote == f"Wrote {path} (2 columns: B cell, fibroblast)"
+    assert following.endswith(f" --cells-csv {path} --cells-csv-column 'B cell'")
     table = pd.read_csv(path, dtype=str)
     assert list(table.columns) == ["B cell", "fibroblast"]
     assert list(table["B cell"]) == sorted(f"cell{number}" for number in range(75))
@@ -169,6 +179,8 @@ def test_columns_of_other_labels(capsys, trained, labelled: Path, tmp_path: Path
     assert lines == [
         "note: 3 cells without a label in obs['state'] are in no column",
         f"Wrote {out} (2 columns: early, late, or so)",
+        f"next: spacetravlr-perturb --run-toml {shlex.quote(str(trained.toml))} --cells-csv {out} "
+        "--cells-csv-column early",
     ]
     cells = Run.open(trained.directory).tissue().cells
     assert read_cells_csv(out, "late, or so", cells).tolist() == list(range(4, 150, 2))

@@ -68,7 +68,9 @@ def test_the_story_of_a_split(ended) -> None:
     assert [line.partition("]")[0] for line in lines if line.startswith("[40/40")] == ["[40/40"] * 2
     assert len([line for line in lines if re.match(r"complete after \S+: \d+ genes written", line)]) == 2
     assert re.fullmatch(r"split by genotype: KO x complete \(\d+ genes\), WT complete .*, rare skipped", lines[-3])
-    assert lines[-2] == f"results in {place}/conditions, a run for each condition"
+    assert lines[-2] == (
+        f"results in {place}/conditions, a run for each condition; spacetravlr_run_summary.html in {place} leads to them"
+    )
     assert lines[-1].startswith("next: spacetravlr-perturb --run-toml ")
     for name in ("KO_x", "WT"):
         log = (place / "conditions" / name / "log" / "run.log").read_text()
@@ -84,7 +86,11 @@ def test_the_status_of_a_split(ended, capsys: pytest.CaptureFixture[str]) -> Non
     assert lines[0] == f"run       {place}, split into 2 conditions"
     assert re.fullmatch(r"  KO x  complete     40/40, \d+ orphan", lines[1])
     assert re.fullmatch(r"  WT    complete     40/40, \d+ orphan", lines[2])
-    assert lines[3:] == ["  rare  skipped      held-out scores need 30 cells", "  all   complete     80/80"]
+    assert lines[3:] == [
+        "  rare  skipped      held-out scores need 30 cells",
+        "  all   complete     80/80",
+        f"next      spacetravlr run-summary {place}",
+    ]
     assert main.run(["status", str(place), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["state"], list(found["conditions"]), list(found["skipped"])) == ("complete", ["KO x", "WT"], ["rare"])

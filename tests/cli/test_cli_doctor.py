@@ -49,7 +49,7 @@ def test_a_machine_in_order(capsys):
 def test_the_text_says_the_same(capsys):
     assert main.run(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == "everything is in order"
+    assert lines[-2:] == ["everything is in order", "next: spacetravlr demo"]
     assert any(line.startswith("ok      threads") for line in lines)
     assert any(line.startswith("                    -> ") for line in lines)
 
@@ -213,7 +213,7 @@ def test_peek_at_nothing(capsys, argument, words):
 def test_a_configuration_for_a_file(capsys, sample):
     assert main.run(["init", str(sample)]) == 0
     out, err = capsys.readouterr()
-    assert err == ""
+    assert err == "next, once this is in spaceship_config.toml: spacetravlr --output-dir my_run\n"
     assert out.startswith("# For small.h5ad: 150 cells x 40 genes.\n")
     config = RunConfig.from_toml(out)
     assert config.data.adata_path == str(sample)

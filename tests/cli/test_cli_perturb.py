@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -33,7 +35,11 @@ def test_a_knock_out(cli, trained, gene: str, tmp_path: Path):
     out = tmp_path / "new" / "ko.feather"
     done = cli("spacetravlr-perturb", "--run-toml", trained.toml, "--gene", gene, "--out", out)
     assert (done.code, done.out) == (0, "")
-    assert done.err == f"Wrote {out} (150 cells × 40 genes, n_propagation=2)\n"
+    toml = shlex.quote(str(trained.toml))
+    assert done.err == (
+        f"Wrote {out} (150 cells × 40 genes, n_propagation=2)\n"
+        f"next: spacetravlr-perturb --run-toml {toml} --gene {gene} --desired-expr 0\n"
+    )
     table = feather.read_table(out)
     expected = Run.open(trained.directory).perturb({gene: 0.0})
     assert table.column_names == ["CellID", *expected.genes]
@@ -56,11 +62,33 @@ def test_dose_steps_and_profile(capsys, trained, gene: str, tmp_path: Path):
         capsys, "--run-toml", trained.directory, "--gene", gene, "--desired-expr", 2.5, "--n-propagation", 2,
         "--profile", "v1", "--export", out,
     )  # fmt: skip
-    assert (code, lines) == (0, [f"Wrote {out} (150 cells × 40 genes, n_propagation=2)"])
+    again = f"--gene {gene} --desired-expr 2.5 --n-propagation 2 --profile v1"
+    assert (code, lines) == (
+        0,
+        [
+            f"Wrote {out} (150 cells × 40 genes, n_propagation=2)",
+            f"next: spacetravlr-perturb --run-toml {shlex.quote(str(trained.toml))} {again}",
+        ],
+    )
     effect = anndata.read_h5ad(out)
     np.testing.assert_array_equal(effect[:, gene].layers["simulated"], np.full((150, 1), 2.5))
     expected = Run.open(trained.directory).perturb({gene: 2.5}, n_propagation=2, profile="v1")
     np.testing.assert_array_equal(effect.layers["simulated"], expected.simulated)
+
+
+def test_what_comes_next_opens_the_same_perturbation(capsys, monkeypatch, trained, gene: str, tmp_path: Path):
+    (tmp_path / "my cells.csv").write_text("some one\ncell3\ncell7\n")
+    code, lines = run(
+        capsys, "--run-toml", trained.toml, "--gene", gene, "--desired-expr", "q95", "--n-propagation", 3,
+        "--cell-type", "B cell", "--cells-csv", tmp_path / "my cells.csv", "--cells-csv-column", "some one",
+        "--out", tmp_path / "ko.feather",
+    )  # fmt: skip
+    assert code == 0
+    words = shlex.split(lines[-1].removeprefix("next: "))
+    assert words[0] == "spacetravlr-perturb"
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"run\nexport {tmp_path / 'again.feather'}\n"))
+    assert perturb.run(words[1:]) == 0
+    assert (tmp_path / "again.feather").read_bytes() == (tmp_path / "ko.feather").read_bytes()
 
 
 def test_verbose_tells_the_timings(capsys, trained, gene: str, tmp_path: Path):
@@ -75,6 +103,7 @@ def test_verbose_tells_the_timings(capsys, trained, gene: str, tmp_path: Path):
         r"write: \d+\.\d\d s",
         r"total: \d+\.\d\d s",
         r"Wrote .* \(150 cells × 40 genes, n_propagation=3\)",
+        r"next: spacetravlr-perturb --run-toml .* --n-propagation 3",
     ]
     assert len(lines) == len(patterns)
     assert all(re.fullmatch(pattern, line) for pattern, line in zip(patterns, lines, strict=True))
@@ -85,7 +114,7 @@ def test_a_dose_outside_the_observed_range_is_a_warning(capsys, trained, gene: s
     code, lines = run(capsys, *arguments, "--desired-expr", 1000)
     assert code == 0
     # once, although the log and the effect both have it
-    assert len(lines) == 2
+    assert len(lines) == 3
     values = Run.open(trained.directory).tissue().columns([gene])[:, 0]
     middle, high = np.quantile(values, [0.5, 0.99])
     observed = f"min {values.min():.4g}, median {middle:.4g}, p99 {high:.4g}, max {values.max():.4g}"

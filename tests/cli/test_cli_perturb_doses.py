@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import anndata
@@ -96,7 +97,8 @@ def test_the_top_genes_and_the_negative_control(capsys, trained, opened: Run, tm
     assert code == 0, lines
     table = pd.read_feather(tmp_path / "ko_control.feather")
     assert lines[0].startswith(f"Wrote {out} (")
-    assert lines[-1] == f"Wrote {tmp_path / 'ko_control.feather'} ({len(table)} p values)"
+    assert lines[-2] == f"Wrote {tmp_path / 'ko_control.feather'} ({len(table)} p values)"
+    assert lines[-1] == f"next: spacetravlr-perturb screen --run-toml {shlex.quote(str(trained.toml))}"
     expected = negative_control(opened.model(profile="default"), {gene: 0.0}, n_shuffles=5, n_random=5)
     pd.testing.assert_frame_equal(table, expected)
     effect = opened.perturb({gene: 0.0})

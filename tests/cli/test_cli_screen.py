@@ -53,7 +53,10 @@ def test_a_screen_of_all_genes(cli, trained, opened: Run, genes: tuple[str, ...]
         f"[{number}/{len(genes)}]" for number in range(1, len(genes) + 1)
     ]
     assert lines[len(genes)] == f"Wrote {tmp_path / 'all/screen_summary.feather'} ({len(genes)} genes)"
-    assert lines[-1].startswith(f"{len(genes)} of {len(genes)} genes done in ")
+    assert lines[-2].startswith(f"{len(genes)} of {len(genes)} genes done in ")
+    strongest = summary.loc[summary["mean_abs_change"].idxmax(), "gene"]
+    assert f" --gene {strongest} --desired-expr 0 --out {strongest}.feather --top 20" in lines[-1]
+    assert lines[-1].startswith("next: spacetravlr-perturb --run-toml ")
     table = feather.read_table(tmp_path / f"all/{genes[0]}_KO.feather")
     expected = opened.perturb({genes[0]: 0.0}, n_propagation=2)
     np.testing.assert_array_equal(np.column_stack([table[name] for name in expected.genes]), expected.simulated)
@@ -100,13 +103,13 @@ def test_a_screen_goes_on_where_it_was_stopped(
     before = first.stat().st_mtime_ns
     code, _, lines = run(capsys, *given)
     assert code == 0
-    assert lines[-1].startswith(f"{len(genes)} of {len(genes)} genes done (1 of them before) in ")
+    assert lines[-2].startswith(f"{len(genes)} of {len(genes)} genes done (1 of them before) in ")
     assert first.stat().st_mtime_ns == before
     assert len(pd.read_feather(tmp_path / "all/screen_summary.feather")) == len(genes)
     # everything is there
     code, printed, lines = run(capsys, *given)
     assert code == 0
-    assert lines[-1].startswith(f"{len(genes)} of {len(genes)} genes done ({len(genes)} of them before) in ")
+    assert lines[-2].startswith(f"{len(genes)} of {len(genes)} genes done ({len(genes)} of them before) in ")
     assert printed.startswith("gene ")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -91,6 +92,10 @@ def test_a_second_ctrl_c_stops_at_once(start, long_sample: Path, tmp_path: Path,
     assert err == "stopped at once: finished genes are kept, the others are free for the next run\n"
     assert locks(tmp_path / "run") == []
     assert Run.open(tmp_path / "run").status().state == "interrupted"
+    # a report of a run that was ended like this, or is still at work, knows who said what
+    origins = json.loads((tmp_path / "run" / "log" / "settings_origin.json").read_text())["origins"]
+    given = ("data.adata_path", "execution.output_dir", "execution.n_parallel", "lasso.n_bootstraps")
+    assert origins == dict.fromkeys(given, "cli")
 
 
 def test_termination_finishes_the_blocks_at_work_and_says_so_by_its_code(
@@ -201,9 +206,10 @@ def terminal(spawn, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
         one.close()
 
 
-def test_at_a_terminal_there_is_a_bar(terminal, long_sample: Path, tmp_path: Path, locks):
-    shown = terminal("--h5ad", long_sample, "--n-bootstraps", 60)
+def test_without_the_library_of_the_screens_there_is_a_bar(terminal, long_sample: Path, tmp_path: Path, locks):
+    shown = terminal("--h5ad", long_sample, "--n-bootstraps", 60, WITHOUT="textual")
     assert shown.end() == 0
+    assert shown.seen.count("spacetravlr-py[tui]") == 1
     assert "\x1b[?25l" in shown.seen
     assert "━" in shown.seen
     assert re.search(r"\d+/330.*R2 0\.\d\d/0\.\d\d.*eta .*orphan", shown.seen)
@@ -215,11 +221,12 @@ def test_at_a_terminal_there_is_a_bar(terminal, long_sample: Path, tmp_path: Pat
     assert "next: spacetravlr-perturb" in after
     logged = (tmp_path / "run" / "log" / "run.log").read_text()
     assert "n_mod=" in logged
+    assert "[tui]" not in logged
     assert "\x1b" not in logged
 
 
 def test_no_color_is_honoured(terminal, sample: Path):
-    shown = terminal("--h5ad", sample, *QUICK, NO_COLOR="1")
+    shown = terminal("--h5ad", sample, *QUICK, NO_COLOR="1", WITHOUT="textual")
     assert shown.end() == 0
     assert "━" in shown.seen
     assert not re.search(r"\x1b\[[\d;]*(3[0-7]|38;|9[0-7])[\d;]*m", shown.seen)
@@ -234,7 +241,7 @@ def test_plain_at_a_terminal(terminal, sample: Path, flags: list[str], more: dic
 
 
 def test_ctrl_c_typed_at_a_terminal(terminal, long_sample: Path, tmp_path: Path, locks):
-    shown = terminal("--h5ad", long_sample, *SLOW)
+    shown = terminal("--h5ad", long_sample, *SLOW, WITHOUT="textual")
     shown.read_until(r"0/330")
     wait_for(lambda: len(locks(tmp_path / "run")) == 65)
     shown.type(b"\x03")

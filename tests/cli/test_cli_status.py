@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -67,7 +68,7 @@ def test_a_finished_run(trained, capsys):
     assert re.fullmatch(
         rf"results   {done} coefficient files, \S+ kB, the last at \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d", lines[3]
     )
-    assert len(lines) == 4
+    assert lines[4:] == [f"next      spacetravlr-perturb --run-toml {shlex.quote(str(trained.directory))}"]
 
 
 def test_the_toml_of_a_run_is_as_good(trained, capsys):
@@ -306,7 +307,9 @@ def test_watching_at_a_terminal_draws_in_place(at_work: RunDirectory, spawn):
     import select
 
     ours, theirs = pty.openpty()
-    shown = spawn("spacetravlr", "status", at_work.path, "--watch", more={}, stdin=theirs, stdout=theirs, stderr=theirs)
+    shown = spawn(
+        "spacetravlr", "status", at_work.path, "--watch", "--plain", more={}, stdin=theirs, stdout=theirs, stderr=theirs
+    )
     os.close(theirs)
     seen, end = "", time.monotonic() + 60
     while "running" not in seen:

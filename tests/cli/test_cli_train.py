@@ -27,7 +27,8 @@ def test_a_run_tells_what_it_does(trained):
     assert any(line.startswith("note: clusters from obs['cell_type']: 2 clusters") for line in lines)
     assert any(line.startswith("warning: using the small starter network") for line in lines)
     stages = [line for line in lines if re.match(r"\[\d+\.\d s\] ", line)]
-    assert [line.split("] ")[1].split(":")[0] for line in stages] == ["prior network", "expression", "received ligands"]
+    names = [line.split("] ")[1].split(":")[0] for line in stages]
+    assert names == ["sample", "prior network", "expression", "received ligands"]
     start = lines.index(f"training 40 genes, on 150 cells in 2 clusters, into {trained.directory}")
     genes = lines[start + 1 : start + 41]
     assert [line.split("]")[0] for line in genes] == [f"[{i}/40" for i in range(1, 41)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,14 @@ def test_the_old_name_of_a_flag_and_the_new_one(capsys):
     assert "give only one of them" in message
 
 
-def test_the_dashboard_demo_points_to_the_command(capsys):
-    assert "`spacetravlr demo`" in refused(capsys, "--demo")
+def test_the_demonstration_of_the_dashboard_needs_a_terminal(capsys):
+    assert "needs a terminal" in refused(capsys, "--demo")
+    assert "leave one of them out" in refused(capsys, "--demo", "--plain")
+
+
+def test_the_demonstration_of_the_dashboard_needs_its_library(capsys, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "textual", None)
+    assert "spacetravlr-py[tui]" in refused(capsys, "--demo")
 
 
 def test_flags_of_the_training_before_a_command(capsys):
@@ -113,7 +120,7 @@ def test_a_benchmark_that_does_not_exist(capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "interactive mode of the compiled edition is not part of this version"),
+        ([], "there is no terminal to choose at, and nothing to do: give --out FILE"),
         (["--run-toml", "x", "--gene", "Pax5"], "give --out FILE"),
         (["--run-toml", "x", "--out", "k.feather"], "--gene is missing"),
         (["--gene", "Pax5", "--out", "k.feather"], "--run-toml is missing"),

@@ -7,6 +7,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.table import Column
 from rich.text import Text
 
+from spacetravlr.cli._displays import InPlace
 from spacetravlr.cli._format import duration, score, speed
 from spacetravlr.cli._lines import Line
 from spacetravlr.cli._pace import Pace
@@ -17,7 +18,7 @@ _TEXT_WIDTH = 72
 _SMALLEST_BAR, _LARGEST_BAR = 8, 40
 
 
-class BarDisplay:
+class BarDisplay(InPlace):
     """Progress of a run in one line that is drawn again and again.
 
     Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -93,4 +94,8 @@ def _simulate(plan: BatchPlan, run: Run, *, voice: Voice, began: float) -> int:
                 progress=progress,
                 cancelled=stopping.asked.is_set,
             )
-        return account.close(results, stopping, again="the same command does all jobs again")
+        code = account.close(results, stopping, again="the same command does all jobs again")
+    if not code:
+        toml = shlex.quote(str(run.directory.files.toml))
+        voice.say(f"next: spacetravlr-perturb screen --run-toml {toml}")
+    return code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from collections.abc import Mapping
 from itertools import zip_longest
 from pathlib import Path
@@ -52,6 +53,8 @@ def make_cells_csv(given: Mapping[str, Any]) -> int:
         if unlabelled:
             voice.say(f"note: {unlabelled} cells without a label in obs[{name!r}] are in no column")
     voice.say(f"Wrote {out} ({count(len(columns), 'column')}: {listing(columns, 8)})")
+    toml, file, first = (shlex.quote(str(one)) for one in (run.directory.files.toml, out, next(iter(columns))))
+    voice.say(f"next: spacetravlr-perturb --run-toml {toml} --cells-csv {file} --cells-csv-column {first}")
     return 0
 
 

@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING, get_args
 from spacetravlr.cli._perturb_run import check_file
 from spacetravlr.cli._perturb_tables import check_table_name, write_table
 from spacetravlr.cli._perturb_voice import Voice
+from spacetravlr.cli._recap import perturb_line
 from spacetravlr.errors import InputError, UsageError, listing, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
     from spacetravlr.run import Run
 
 _NAME = "plucked_feathers.feather"
+TRUST = ("stability", "low", "high", "effect", "score", "group")
+"""Columns of the file beside those of `collect_interactions`."""
 
 
 def collect(
@@ -53,6 +59,7 @@ def collect(
     voice = Voice(verbose=False)
     with voice.hearing_logs():
         from spacetravlr.betas.interactions import Aggregate, collect_interactions
+        from spacetravlr.report import worth_perturbing
         from spacetravlr.run import Run
 
         words = [word.strip() for word in aggregate.split(",") if word.strip()]
@@ -62,15 +69,49 @@ def collect(
         check_file(file, "--out")
         if not run.directory.scan().done:
             raise InputError(f"there are no models in {run.path}: train first, then collect")
-        table = collect_interactions(
-            run.betabase,
-            _cell_types(run, annot),
-            aggregate=words,  # type: ignore[arg-type]
-        )
-        write_table(table, file)
+        with voice.working(f"collecting the coefficients in {run.path}"):
+            types = _cell_types(run, annot)
+            table = collect_interactions(
+                run.betabase,
+                types,
+                aggregate=words,  # type: ignore[arg-type]
+            )
+            write_table(with_trust(table, run.edges(), types), file)
     n_targets, n_types = table["target_gene"].nunique(), table["cell_type"].nunique()
     voice.say(f"Wrote {file} ({len(table):,} rows: {n_targets:,} targets in {n_types:,} cell types)")
+    gene = worth_perturbing(run)
+    if gene is not None:
+        voice.say(perturb_line(run, gene))
     return 0
+
+
+def with_trust(table: pd.DataFrame, edges: pd.DataFrame, types: Mapping[str, str]) -> pd.DataFrame:
+    """Add how far coefficients can be trusted: stability, interval, effect, score and group.
+
+    Parameters
+    ----------
+    table
+        As `collect_interactions` returns it.
+    edges
+        Of the same run.
+    types
+        Cell type of each row label.
+
+    Returns
+    -------
+    The table with the columns `TRUST`; where a cell type has several clusters, means over those with a coefficient, and
+    the group of the first of them. NaN where the run does not tell.
+    """
+    own = edges.assign(
+        cell_type=[types.get(label, "") for label in edges["cluster"].astype(str)],
+        target_gene=edges["target"].astype(str),
+        interaction=edges["modulator"].astype(str),
+    )
+    keys = ["target_gene", "interaction", "cell_type"]
+    how = dict.fromkeys(TRUST[:-1], "mean") | {"group": "first"}
+    trust = own.groupby(keys, sort=False, observed=True).agg(how).reset_index()
+    places = table[keys].astype(str).merge(trust, on=keys, how="left")
+    return table.assign(**{name: places[name].to_numpy() for name in TRUST[:-1]}, group=places["group"].array)
 
 
 def _check_words(words: list[str], known: tuple[str, ...]) -> None:

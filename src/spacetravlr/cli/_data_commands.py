@@ -77,9 +77,47 @@ def _doctor(
     raise typer.Exit(Guard().run(action))
 
 
+def _radius(
+    *,
+    h5ad: Annotated[str, typer.Option(metavar="FILE", help="The AnnData file that is to be trained on.")],
+    radii: Annotated[
+        str | None, typer.Option(metavar="R,R,...", help="Radii to compare. Default: 25,50,100,200,400.")
+    ] = None,
+    targets: Annotated[int | None, typer.Option(metavar="N", help="Targets to look at. Default: 30.")] = None,
+    config: Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help="Settings in TOML.")] = None,
+    network_data_dir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Directory with {mouse,human}_network.parquet.")
+    ] = None,
+    layer: Annotated[str | None, typer.Option(metavar="NAME", help="As for training.")] = None,
+    response_layer: Annotated[str | None, typer.Option(metavar="NAME", help="As for training.")] = None,
+    cluster_annot: Annotated[str | None, typer.Option(metavar="COLUMN", help="As for training.")] = None,
+    sample: Annotated[str | None, typer.Option(metavar="COLUMN", help="As for training.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
+    json_out: Annotated[str | None, typer.Option(metavar="FILE", help="Also write it to a file.")] = None,
+) -> None:
+    """Suggest the radius: which one predicts regions that were held out best, if any does."""
+
+    def action(_: Guard) -> int:
+        from spacetravlr.cli._radius import tell_radius
+
+        settings: dict[str, object] = {
+            "network_data_dir": network_data_dir,
+            "layer": layer,
+            "response_layer": response_layer,
+            "cluster_annot": cluster_annot,
+            "sample": sample,
+        }
+        return tell_radius(
+            h5ad, radii=radii, targets=targets, config=config, settings=settings, as_json=as_json, json_out=json_out
+        )
+
+    raise typer.Exit(Guard().run(action))
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to a program."""
     app.command("prepare")(with_raw(_prepare, PREPARE_FLAGS))
     app.command("peek")(_peek)
+    app.command("radius")(_radius)
     app.command("init")(_init)
     app.command("doctor")(_doctor)

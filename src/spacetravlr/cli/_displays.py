@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO, TypeVar
 
+from spacetravlr.cli._aside import silence
 from spacetravlr.cli._lines import Line
 from spacetravlr.cli._pace import Pace
+from spacetravlr.cli._terminal import draws
 from spacetravlr.errors import RunDirectoryError
 
 if TYPE_CHECKING:
+    from spacetravlr.events import Event
     from spacetravlr.run import RunDirectory
 
-_DUMB = ("dumb", "unknown")
+Result = TypeVar("Result")
 
 
 class Display(Protocol):
     """Shows a run to a person."""
+
+    def hear(self, event: Event) -> None:
+        """Take an event into account."""
 
     def show(self, line: Line) -> None:
         """Show a line."""
@@ -27,11 +33,54 @@ class Display(Protocol):
     def refresh(self) -> None:
         """Show the counts as they are now."""
 
+    def finishing(self) -> None:
+        """Take into account that an end was asked for."""
+
     def close(self) -> None:
         """Leave the terminal as it was; nothing is shown by `refresh` any more."""
 
+    def conduct(
+        self, work: Callable[[], Result], *, finish: Callable[[], None], stop_now: Callable[[], None]
+    ) -> Result:
+        """Do some work, show it meanwhile, and return what it returns or raise what it raises.
 
-class PlainDisplay:
+        Parameters
+        ----------
+        work
+            The training.
+        finish, stop_now
+            Called when keys ask for the end.
+        """
+
+    def give_up(self) -> bool:
+        """Have the work raise `KeyboardInterrupt` where it is done, if that is another thread, and return whether."""
+
+
+class InPlace:
+    """What a display does that shows lines while the work is done by whoever asked for it."""
+
+    def hear(self, event: Event) -> None:
+        """Do nothing: lines say it all."""
+
+    def finishing(self) -> None:
+        """Do nothing: a line says it."""
+
+    def conduct(
+        self,
+        work: Callable[[], Result],
+        *,
+        finish: Callable[[], None],  # noqa: ARG002 - there are no keys
+        stop_now: Callable[[], None],  # noqa: ARG002
+    ) -> Result:
+        """Do the work."""
+        return work()
+
+    def give_up(self) -> bool:
+        """Return False: the work is done in this thread."""
+        return False
+
+
+class PlainDisplay(InPlace):
     """One line after the other, without any control code.
 
     Parameters
@@ -45,8 +94,14 @@ class PlainDisplay:
 
     def show(self, line: Line) -> None:
         """Write a line at once, so that a reader of a pipe or a file sees it."""
-        self._stream.write(f"{line.text}\n")
-        self._stream.flush()
+        try:
+            self._stream.write(f"{line.text}\n")
+            self._stream.flush()
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            # the terminal has been closed: a signal says so, and no line is worth what is at work
+            silence()
 
     def refresh(self) -> None:
         """Do nothing: lines say it all."""
@@ -109,10 +164,14 @@ class RunLog:
                 raise
 
 
+def is_terminal() -> bool:
+    """Return whether output and messages go to a terminal that can move its cursor."""
+    return draws(sys.stdout, sys.stderr)
+
+
 def choose_display(pace: Pace, *, plain: bool) -> Display:
     """Return a progress bar for a person at a terminal, plain lines on standard output otherwise."""
-    terminal = sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM", "").casefold() not in _DUMB
-    if plain or not terminal:
+    if plain or not is_terminal():
         return PlainDisplay(sys.stdout)
     from spacetravlr.cli._bar import BarDisplay
 

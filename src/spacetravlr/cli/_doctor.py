@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 
@@ -52,6 +53,8 @@ def run_doctor(file: str | None, *, as_json: bool, um_per_unit: float | None = N
         _write([json.dumps(whole, ensure_ascii=False)])
     else:
         _write([f"{count(len(problems), 'problem')} found" if problems else "everything is in order"])
+        if not problems:
+            _write([f"next: spacetravlr peek {shlex.quote(file)}" if file is not None else "next: spacetravlr demo"])
     return 1 if problems else 0
 
 

@@ -125,6 +125,11 @@ def sample(file: str, um_per_unit: float | None = None) -> Iterator[Check]:
     yield Check("sample", "ok", f"{found.path}: {found.n_cells:,} cells x {found.n_genes:,} genes, {found.species}")
     if found.missing:
         yield Check("sample", "problem", f"training lacks {', '.join(found.missing)}", next_command(found, um_per_unit))
+    if found.judged == "imputed_count" and "truth" not in found.uns:
+        what, _, fix = found.response.partition(": ")
+        yield Check("response", "note", what, fix)
+    elif found.response:
+        yield Check("response", "ok", found.response)
     if found.units is None:
         return
     if found.units.warnings:

@@ -63,4 +63,6 @@ def remarks(found: FileSummary) -> list[str]:
     lines = [f"warning: {text}" for text in (found.units.warnings if found.units is not None else ())]
     if found.missing:
         lines.append(f"note: the file lacks {', '.join(found.missing)}; first: {next_command(found)}")
+    else:
+        lines.append("next, once this is in spaceship_config.toml: spacetravlr --output-dir my_run")
     return lines

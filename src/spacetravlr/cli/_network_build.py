@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spacetravlr.atomic import check_directory
 from spacetravlr.cli._format import count, size
-from spacetravlr.cli._perturb_run import check_directory, check_file
+from spacetravlr.cli._perturb_run import check_file
 from spacetravlr.cli._perturb_tables import text_table
 from spacetravlr.cli._perturb_voice import Voice
 from spacetravlr.errors import UsageError, listing, nearest
@@ -63,14 +65,15 @@ def run_build(files: Sequence[str], options: BuildOptions) -> int:
         orthologs = None
         if options.orthologs is not None:
             orthologs = Orthologs.read(options.orthologs, _columns(options.ortholog_columns))
-        built = build(
-            [_source(file, values, options) for file in files],
-            options.species,
-            complexes=options.complexes,  # type: ignore[arg-type]
-            orthologs=orthologs,
-            one_to_many=options.one_to_many,  # type: ignore[arg-type]
-            min_support=options.min_support,
-        )
+        with voice.working(f"building a network of {count(len(files), 'file')}"):
+            built = build(
+                [_source(file, values, options) for file in files],
+                options.species,
+                complexes=options.complexes,  # type: ignore[arg-type]
+                orthologs=orthologs,
+                one_to_many=options.one_to_many,  # type: ignore[arg-type]
+                min_support=options.min_support,
+            )
         _spare(files, built.destination(out), report)
         path = built.write(out)
     sys.stdout.write("\n".join(account(built)) + "\n")
@@ -80,6 +83,10 @@ def run_build(files: Sequence[str], options: BuildOptions) -> int:
         _write_report(built, report)
         voice.say(f"Wrote {report}")
     voice.say(f"Wrote {path} ({_edges(built)}; {size(path.stat().st_size)})")
+    voice.say(
+        f"next: spacetravlr network show {shlex.quote(str(path))} --h5ad sample.h5ad; to train with it, set "
+        f"[grn].network_data_dir to {path.absolute().parent}"
+    )
     return 0
 
 

@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from spacetravlr.atomic import check_directory
 from spacetravlr.cli._format import size
-from spacetravlr.cli._perturb_run import check_directory
 from spacetravlr.cli._perturb_voice import Voice
 from spacetravlr.errors import ConfigError, UsageError
 
@@ -48,7 +48,8 @@ def run_fetch(
     with voice.hearing_logs():
         from spacetravlr.networks import fetch
 
-        got = fetch(species, address, out, cache=cache, sha256=sha256, replace=force, timeout=timeout)
+        with voice.working(f"fetching the network of {species}"):
+            got = fetch(species, address, out, cache=cache, sha256=sha256, replace=force, timeout=timeout)
     if got.note:
         voice.note(got.note)
     if got.resumed_at:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -56,7 +57,17 @@ def run_show(
             found["gene"] = asdict(said)
             lines += ["", *_gene(said, cutoff)]
     sys.stdout.write((json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(lines)) + "\n")
+    if not as_json:
+        voice.say(_next(network.source, h5ad, by_name=which in {"", "mouse", "human"} and data_dir is None))
     return 0
+
+
+def _next(source: str, h5ad: str | None, *, by_name: bool) -> str:
+    """Return how to train with the network that is shown."""
+    training = f"next: spacetravlr --h5ad {shlex.quote(h5ad or 'sample.h5ad')} --output-dir my_run"
+    if by_name or source == "starter":
+        return training
+    return f"{training}, with [grn].network_data_dir = {str(Path(source).absolute().parent)!r} in spaceship_config.toml"
 
 
 def _network(which: str, genes: tuple[str, ...] | None, data_dir: str | None) -> PriorNetwork:

@@ -61,6 +61,8 @@ def describe(found: FileSummary, network_data_dir: str | None = None, um_per_uni
         ("genes", f"{listing(found.genes, 6)}; species by their names: {found.species}"),
     ]
     rows += [("X" if m.name == "X" else "layer", _matrix(m)) for m in found.matrices]
+    if found.response:
+        rows.append(("response", found.response))
     shown = found.columns[:_COLUMNS]
     rows += [("obs", f"{column.name}: {_column(column)}") for column in shown]
     if len(found.columns) > len(shown):

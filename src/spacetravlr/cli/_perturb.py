@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from spacetravlr.cli._perturb_config import ConfigFile, find_batch
 from spacetravlr.cli._perturb_run import Sample, at_least_one, check_file, check_genes, open_run, read_sample
-from spacetravlr.cli._perturb_scope import rows_to_perturb, split_words
-from spacetravlr.cli._perturb_tables import control_text, top_text, write_table
+from spacetravlr.cli._perturb_scope import SCOPE_FLAGS, rows_to_perturb, split_words
+from spacetravlr.cli._perturb_tables import control_text, observed_text, top_text, write_table, written_text
 from spacetravlr.cli._perturb_voice import Voice
 from spacetravlr.errors import UsageError, listing
 
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from spacetravlr.run import Run
 
 _SUFFIXES = (".feather", ".h5ad")
-_EXAMPLE = "spacetravlr-perturb --run-toml my_run/spacetravlr_run_repro.toml --gene Foxo1 --out ko.feather"
+EXAMPLE = "spacetravlr-perturb --run-toml my_run/spacetravlr_run_repro.toml --gene Foxo1 --out ko.feather"
 _N_SHOWN = 5
+# what else says what is perturbed, beside genes and doses
+_AGAIN = ("h5ad", "config", "n_propagation", "profile", "beta_scale_factor", *SCOPE_FLAGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +63,16 @@ def run_perturbation(given: Mapping[str, Any]) -> int:
     """
     config = None if given["config"] is None else ConfigFile.read(given["config"])
     batch = find_batch(given["batch_toml"], config)
+    if batch is None and given["batch_parallelism"] is not None:
+        raise UsageError("--batch-parallelism has a meaning in batch mode only: give --batch-toml FILE too")
     if batch is not None:
         from spacetravlr.cli._batch import run_batch
 
         return run_batch(given, batch, config)
+    if given["out"] is None:
+        from spacetravlr.cli._perturb_interactive import run_interactive
+
+        return run_interactive(given, config)
     job = _check_flags(given, config)
     voice = Voice(verbose=bool(given["verbose"]))
     began = time.perf_counter()
@@ -80,17 +89,32 @@ def run_perturbation(given: Mapping[str, Any]) -> int:
         effect.write(job.out)
         voice.detail(f"write: {time.perf_counter() - writing:.2f} s")
         voice.detail(f"total: {time.perf_counter() - began:.2f} s")
-        shape = f"{len(effect.cells)} cells × {len(effect.genes)} genes"
-        voice.say(f"Wrote {job.out} ({shape}, n_propagation={effect.n_propagation})")
+        voice.say(written_text(effect, job.out))
         if job.top is not None:
             sys.stdout.write(f"{top_text(effect, job.top)}\n")
         if job.controls is not None:
             _control(job, run, effect=effect, rows=rows, voice=voice)
+        voice.say(_next(given, job, run))
     return 0
 
 
+def _next(given: Mapping[str, Any], job: _Job, run: Run) -> str:
+    """Return how to look at the same perturbation on screens; after a table, how to compare it with other genes."""
+    toml = shlex.quote(str(run.directory.files.toml))
+    if job.top is not None or job.controls is not None:
+        return f"next: spacetravlr-perturb screen --run-toml {toml}"
+    words = [
+        f"--gene {shlex.quote(','.join(job.doses))}",
+        f"--desired-expr {shlex.quote(','.join(job.doses.values()))}",
+    ]
+    for name in _AGAIN:
+        asked = given[name] if isinstance(given[name], list) else [] if given[name] is None else [given[name]]
+        words += [f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for value in asked]
+    return f"next: spacetravlr-perturb --run-toml {toml} {' '.join(words)}"
+
+
 def _simulate(run: Run, targets: list[Target], *, rows: NDArray[np.int64] | None, voice: Voice) -> Effect:
-    from spacetravlr.perturbation.batch import verify
+    from spacetravlr.perturbation.batch import lowest_value, verify
 
     stored = run.config.perturbation
     effect = run.perturb(
@@ -102,11 +126,7 @@ def _simulate(run: Run, targets: list[Target], *, rows: NDArray[np.int64] | None
     )
     for note in effect.notes:
         voice.note(note)
-    lowest = stored.min_bound or 0.0
-    if effect.profile == "python":
-        # what is below 0 in the sample stays so under the rules of the original package
-        lowest = min(0.0, float(effect.baseline.min()))
-    verify(effect, lowest=lowest)
+    verify(effect, lowest=lowest_value(run.model(profile=stored.profile)))
     return effect
 
 
@@ -129,30 +149,32 @@ def _control(job: _Job, run: Run, *, effect: Effect, rows: NDArray[np.int64] | N
 
 
 def _check_flags(given: Mapping[str, Any], config: ConfigFile | None) -> _Job:
-    if given["batch_parallelism"] is not None:
-        raise UsageError("--batch-parallelism has a meaning in batch mode only: give --batch-toml FILE too")
-    if given["out"] is None:
-        raise UsageError(
-            "give --out FILE; the interactive mode of the compiled edition is not part of this version. For example: "
-            f"{_EXAMPLE}"
-        )
+    if given["plain"]:
+        raise UsageError("--plain is about choosing at a terminal, and --out FILE does without: give one of them")
     run_toml = given["run_toml"] or (None if config is None else config.run_toml)
     if run_toml is None:
         also = "" if config is None else f", and {config.path} has no run_toml"
-        raise UsageError(f"--run-toml is missing{also}. For example: {_EXAMPLE}")
+        raise UsageError(f"--run-toml is missing{also}. For example: {EXAMPLE}")
     genes = split_words(given["gene"] or [])
     if not genes:
-        raise UsageError(f"--gene is missing. For example: {_EXAMPLE}")
+        raise UsageError(f"--gene is missing. For example: {EXAMPLE}")
     out = Path(given["out"]).expanduser()
     if out.suffix not in _SUFFIXES:
         raise UsageError(f"--out {out}: the name must end in {' or '.join(_SUFFIXES)}")
     check_file(out, "--out")
     at_least_one(given, "top", "negative_control")
-    doses = _doses(genes, split_words(given["desired_expr"] or ["0"]))
+    doses = doses_of(genes, split_words(given["desired_expr"] or ["0"]))
     return _Job(run_toml, doses, out, given["top"], given["negative_control"])
 
 
-def _doses(genes: list[str], doses: list[str]) -> dict[str, str]:
+def doses_of(genes: list[str], doses: list[str]) -> dict[str, str]:
+    """Return the dose of each gene as it was written.
+
+    Raises
+    ------
+    UsageError
+        If a gene is named twice, the numbers do not fit, or a dose is infinite.
+    """
     twice = [gene for gene in dict.fromkeys(genes) if genes.count(gene) > 1]
     if twice:
         raise UsageError(f"--gene names {listing(twice, 5)} more than once")
@@ -184,12 +206,9 @@ def _tell_range(job: _Job, run: Run, *, sample: Sample, voice: Voice) -> None:
     """Tell the observed range of each gene, to compare a dose with."""
     if not voice.verbose:
         return
-    import numpy as np
-
     for gene in job.doses:
         values = run.tissue().columns([gene])[sample.rows, 0]
-        low, middle, high, top = (float(np.quantile(values, q)) for q in (0.0, 0.5, 0.99, 1.0))
-        voice.say(f"observed expression of {gene}: min {low:.4g}, median {middle:.4g}, p99 {high:.4g}, max {top:.4g}")
+        voice.say(f"observed expression of {gene}: {observed_text(values)}")
 
 
 def _timer(tell: Callable[[str], None]) -> Callable[[int, int], None]:

@@ -89,6 +89,7 @@ _CELLS = (
     ),
 )
 _VERBOSE = Flag(("--verbose",), DISPLAY, help="Tell how long each step takes.", kind="flag")
+_PLAIN = Flag(("--plain",), DISPLAY, help="Without --out: the prompt in place of the full screen.", kind="flag")
 
 PERTURB_FLAGS: tuple[Flag, ...] = (
     _RUN_TOML,
@@ -127,7 +128,8 @@ PERTURB_FLAGS: tuple[Flag, ...] = (
     Flag(
         ("--out", "--export"),
         OUTPUT,
-        help="Where to write: .feather (simulated expression) or .h5ad (baseline, simulated and difference).",
+        help="Where to write: .feather (simulated expression) or .h5ad (baseline, simulated and difference). Without "
+        "it you choose interactively.",
         kind="path",
         metavar="FILE",
     ),
@@ -145,6 +147,7 @@ PERTURB_FLAGS: tuple[Flag, ...] = (
         kind="integer",
     ),
     _VERBOSE,
+    _PLAIN,
     version_flag("spacetravlr-perturb", DISPLAY),
 )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spacetravlr.errors import InputError, RunDirectoryError, UsageError, listing, nearest
+from spacetravlr.atomic import check_directory
+from spacetravlr.errors import InputError, UsageError, listing, nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +58,7 @@ def open_run(run_toml: str | Path, given: Mapping[str, Any], *, voice: Voice, co
         If nothing is trained.
     """
     from spacetravlr.run import Run
+    from spacetravlr.run.loading import require_models
 
     run = Run.open(run_toml, adata=given["h5ad"])
     values: dict[str, object] = {}
@@ -68,10 +69,7 @@ def open_run(run_toml: str | Path, given: Mapping[str, Any], *, voice: Voice, co
     values |= {f"perturbation.{name}": given[name] for name in _FLAGS if given.get(name) is not None}
     if values:
         run = Run(run.directory, toml=run.toml, config=run.config.replace(values), adata=given["h5ad"])
-    if not run.directory.scan().done:
-        raise InputError(
-            f"there are no models in {run.path}: train first, for example with spacetravlr --join-output-dir {run.path}"
-        )
+    require_models(run)
     return run
 
 
@@ -129,22 +127,6 @@ def check_file(path: Path, flag: str) -> None:
     if path.is_dir():
         raise UsageError(f"{flag} {path} is a directory; give the name of a file")
     check_directory(path.absolute().parent, path)
-
-
-def check_directory(directory: Path, wanted: Path | None = None) -> None:
-    """Refuse a directory, which need not exist yet, in which nothing can be written.
-
-    Raises
-    ------
-    RunDirectoryError
-        If so; the message names `wanted`, a file in it.
-    """
-    shown = directory if wanted is None else wanted
-    place = next(above for above in (directory.absolute(), *directory.absolute().parents) if above.exists())
-    if not place.is_dir():
-        raise RunDirectoryError(f"cannot write {shown}: {place} is a file, not a directory")
-    if not os.access(place, os.W_OK):
-        raise RunDirectoryError(f"cannot write {shown}: permission denied in {place}")
 
 
 def at_least_one(given: Mapping[str, Any], *names: str) -> None:

@@ -11,6 +11,7 @@ from spacetravlr.errors import UsageError, listing
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import ArrayLike
 
     from spacetravlr.perturbation import Effect
 
@@ -45,6 +46,22 @@ def _shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:#.3g}".rstrip(".")
     return f"{value:,}" if isinstance(value, int) else one_line(str(value))
+
+
+def observed_text(values: ArrayLike) -> str:
+    """Return the range of a gene in some cells, to compare a dose with; `values` are its expression there."""
+    import numpy as np
+
+    low, middle, high, top = (
+        float(np.quantile(np.asarray(values, dtype=np.float64), q)) for q in (0.0, 0.5, 0.99, 1.0)
+    )
+    return f"min {low:.4g}, median {middle:.4g}, p99 {high:.4g}, max {top:.4g}"
+
+
+def written_text(effect: Effect, path: Path) -> str:
+    """Return what was written where."""
+    shape = f"{len(effect.cells)} cells × {len(effect.genes)} genes"
+    return f"Wrote {path} ({shape}, n_propagation={effect.n_propagation})"
 
 
 def top_text(effect: Effect, n: int) -> str:

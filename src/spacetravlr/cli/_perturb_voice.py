@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from spacetravlr.cli._format import one_line
+from spacetravlr.cli._terminal import draws
 
-_DUMB = ("dumb", "unknown")
 _BAR_WIDTH = 30
+_MOMENT = 10.0
+_SECONDS_BETWEEN = 10.0
 Advance = Callable[[int, int, str], None]
 """Called with how many are done, of how many, and what was the last one."""
 
@@ -39,6 +41,11 @@ class Voice:
         """Say a line."""
         with self._lock:
             self._write(one_line(text))
+
+    def verbatim(self, text: str) -> None:
+        """Say a line as it is, for tables."""
+        with self._lock:
+            self._write(text)
 
     def detail(self, text: str) -> None:
         """Say a line if details are wanted."""
@@ -72,10 +79,40 @@ class Voice:
         self._muted = True
 
     @contextmanager
-    def counting(self) -> Iterator[Advance]:
-        """Draw a progress bar for a person at a terminal; the function that is returned moves it."""
-        if not sys.stderr.isatty() or os.environ.get("TERM", "").casefold() in _DUMB:
-            yield _draw_nothing
+    def working(self, text: str) -> Iterator[None]:
+        """Show that something of unknown length goes on; where nobody looks, say so if it takes more than a moment."""
+        if not can_draw():
+            late = threading.Timer(_MOMENT, self.say, (text,))
+            late.daemon = True
+            late.start()
+            try:
+                yield
+            finally:
+                late.cancel()
+            return
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(stderr=True, highlight=False)
+        with console.status(Text(f"{one_line(text)} ...")):
+            self._write = lambda text: console.print(Text(text), soft_wrap=True)
+            self.drawing = True
+            try:
+                yield
+            finally:
+                self._write, self.drawing = _to_stderr, False
+
+    @contextmanager
+    def counting(self, *, lines: bool = False) -> Iterator[Advance]:
+        """Draw a progress bar for a person at a terminal; the function that is returned moves it.
+
+        Parameters
+        ----------
+        lines
+            Where there is no terminal, say how far it is every ten seconds.
+        """
+        if not can_draw():
+            yield _Sparse(self.say) if lines else _draw_nothing
             return
         from rich.console import Console
         from rich.progress import (
@@ -107,6 +144,25 @@ class Voice:
                 )
             finally:
                 self._write, self.drawing = _to_stderr, False
+
+
+def can_draw() -> bool:
+    """Return whether a person looks at standard error on a terminal that can draw."""
+    return draws(sys.stderr)
+
+
+class _Sparse:
+    """Says how far something is, now and then."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._last = time.monotonic()
+
+    def __call__(self, done: int, total: int, text: str) -> None:
+        now = time.monotonic()
+        if now - self._last >= _SECONDS_BETWEEN:
+            self._last = now
+            self._say(f"[{done}/{total}] {text}")
 
 
 class _Handler(logging.Handler):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from spacetravlr.cli._format import count, duration, one_line, score
 from spacetravlr.cli._pace import Pace
-from spacetravlr.errors import SpaceTravLRError, listing
+from spacetravlr.errors import listing
+from spacetravlr.report import worth_perturbing
 
 if TYPE_CHECKING:
     from spacetravlr.events import RunFinished
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _WORDS = {"complete": "complete", "partial": "ended", "stopped": "stopped", "failed": "failed"}
 _REASONS_SHOWN = 3
+REPORT = "spacetravlr_run_summary.html"
+"""The page that every training leaves in the run directory."""
 _PARTS_SHOWN = 20
 
 
@@ -35,7 +38,7 @@ def recap(finished: RunFinished, pace: Pace, out: str, run: Run | None, *, part:
     part
         It is a part of a condition split, so that what to do next is told when all of them have ended.
     """
-    lines = [f"{_WORDS[finished.status]} after {duration(finished.seconds)}: {_counts(finished, pace)}"]
+    lines = [f"{_WORDS[finished.status]} after {duration(finished.seconds)}: {counts_text(finished, pace)}"]
     if pace.failures:
         reasons = [f"{gene} ({one_line(reason)})" for gene, reason in pace.failures.items()]
         lines.append(f"failed, tried again by the next run: {listing(reasons, _REASONS_SHOWN)}")
@@ -43,7 +46,7 @@ def recap(finished: RunFinished, pace: Pace, out: str, run: Run | None, *, part:
         lines.append(
             f"median R2: {score(finished.median_r2_in)} in sample, {score(finished.median_r2_out)} out of sample"
         )
-    lines.append(f"results in {out} (GENE_betadata.feather; log/run.log has this account)")
+    lines.append(f"results in {out} (GENE_betadata.feather; log/run.log has this account; {REPORT} shows it)")
     following = None if part else _following(finished, out, run)
     if following:
         lines.append(following)
@@ -66,18 +69,21 @@ def recap_split(runs: ConditionRuns) -> list[str]:
     parts += [f"{label or repr(label)} skipped" for label in runs.skipped]
     parts += [f"{label or repr(label)} not begun" for label in runs.waiting]
     lines = [f"split by {runs.column}: {listing(parts, _PARTS_SHOWN)}"]
-    lines.append(f"results in {runs.path / 'conditions'}, a run for each condition")
+    lines.append(
+        f"results in {runs.path / 'conditions'}, a run for each condition; {REPORT} in {runs.path} leads to them"
+    )
     unfinished = runs.waiting or any(one.state in ("stopped", "interrupted") for one in states.values())
     largest = max(runs, key=lambda label: len(states[label].done))
     gene = worth_perturbing(runs[largest])
     if unfinished:
         lines.append(f"to go on: spacetravlr --join-output-dir {shlex.quote(str(runs.path))}")
     elif gene is not None:
-        lines.append(_perturb(runs[largest], gene))
+        lines.append(perturb_line(runs[largest], gene))
     return [one_line(line) for line in lines]
 
 
-def _counts(finished: RunFinished, pace: Pace) -> str:
+def counts_text(finished: RunFinished, pace: Pace) -> str:
+    """Return what has become of the targets, in words."""
     nothing_to_do = pace.total == pace.there_before and not pace.trained
     parts = ["nothing left to do" if nothing_to_do else f"{count(finished.written, 'gene')} written"]
     if finished.orphan:
@@ -102,37 +108,10 @@ def _following(finished: RunFinished, out: str, run: Run | None) -> str | None:
     gene = None if run is None else worth_perturbing(run)
     if run is None or gene is None:
         return None
-    return _perturb(run, gene)
+    return perturb_line(run, gene)
 
 
-def _perturb(run: Run, gene: str) -> str:
+def perturb_line(run: Run, gene: str) -> str:
+    """Return the line that tells how to knock a gene out in a run."""
     toml = shlex.quote(str(run.directory.files.toml))
     return f"next: spacetravlr-perturb --run-toml {toml} --gene {shlex.quote(gene)} --desired-expr 0 --out ko.feather"
-
-
-def worth_perturbing(run: Run, *, looked_at: int = 8) -> str | None:
-    """Return a gene that a model listens to: of a few models, the TF with the largest coefficient, else any modulator.
-
-    Parameters
-    ----------
-    run
-        The run.
-    looked_at
-        How many models to read; one takes about a millisecond.
-    """
-    import numpy as np
-
-    others: list[str] = []
-    best: tuple[float, str] | None = None
-    for gene in run.genes[:looked_at]:
-        try:
-            betas = run.betas(gene)
-        except SpaceTravLRError:
-            # another process may be replacing it, and this is a suggestion only
-            continue
-        others += betas.modulator_genes
-        sizes = np.abs(betas.values).max(axis=0)
-        for name, size in zip(betas.modulators, sizes.tolist(), strict=True):
-            if name in betas.tfs:
-                best = max(filter(None, (best, (size, name))))
-    return best[1] if best else next(iter(others), None)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from spacetravlr.cli._displays import RunLog, choose_display
+from spacetravlr.cli._displays import Display, Result, RunLog, choose_display
 from spacetravlr.cli._lines import Line, Narrator
 from spacetravlr.cli._pace import Pace
 from spacetravlr.cli._recap import recap, recap_split
@@ -28,9 +28,11 @@ class Reporter:
     ----------
     plain
         Never draw a progress bar.
+    display
+        Where to show it; by default lines, or a progress bar at a terminal.
     """
 
-    def __init__(self, *, plain: bool) -> None:
+    def __init__(self, *, plain: bool, display: Display | None = None) -> None:
         self.pace = Pace()
         self.out: str | None = None
         """The run directory, from the start of the training on."""
@@ -41,7 +43,7 @@ class Reporter:
         self._part = ""
         self._common: tuple[str, ...] = ()
         self._narrator = Narrator(self.pace)
-        self._display = choose_display(self.pace, plain=plain)
+        self._display = display or choose_display(self.pace, plain=plain)
         self._log = RunLog()
         self._lock = threading.RLock()
 
@@ -51,6 +53,7 @@ class Reporter:
             if isinstance(event, ConditionStarted):
                 self._next_part(event)
             self.pace.update(event)
+            self._display.hear(event)
             if isinstance(event, RunStarted):
                 # before it is told, because whoever reads it may send a signal at once
                 self.out = event.out
@@ -75,6 +78,25 @@ class Reporter:
         """Show and record a line that belongs to no event."""
         with self._lock:
             self._tell(Line(text))
+
+    def hint(self, text: str) -> None:
+        """Show a line that is no part of the account of a run."""
+        self._display.show(Line(text))
+
+    def conduct(
+        self, work: Callable[[], Result], *, finish: Callable[[], None], stop_now: Callable[[], None]
+    ) -> Result:
+        """Do the training as the display wants it done; see `Display.conduct`."""
+        return self._display.conduct(work, finish=finish, stop_now=stop_now)
+
+    def finishing(self, text: str) -> None:
+        """Show that an end was asked for."""
+        self._display.finishing()
+        self.say(text)
+
+    def give_up(self) -> bool:
+        """Have the work raise `KeyboardInterrupt`, if another thread does it, and return whether."""
+        return self._display.give_up()
 
     def recap(self, run: Run | None) -> None:
         """End the display and tell what has become of the run, if it has come to an end."""

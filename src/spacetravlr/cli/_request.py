@@ -11,9 +11,10 @@ from spacetravlr.cli._train_flags import TRAIN_FLAGS
 from spacetravlr.errors import UsageError
 
 if TYPE_CHECKING:
-    from spacetravlr.config import RunConfig
+    from spacetravlr.config import LoadedConfig, RunConfig
 
 _EXAMPLE = "spacetravlr --h5ad sample.h5ad --output-dir my_run"
+_OLD = "--max-lr-pairs"
 _COMPARED = ("condition", "sample")
 """Columns that may be named again when a run is joined."""
 _HEEDED = ("join_output_dir", "h5ad", "parallel", "scheduler", "workers", "plain", "dry_run", "fail_on_gene_error")
@@ -55,27 +56,50 @@ def make_request(given: Mapping[str, Any]) -> Request:
     return _fresh(given)
 
 
-def _fresh(given: Mapping[str, Any]) -> Request:
+def load_settings(given: Mapping[str, Any]) -> LoadedConfig:
+    """Return the settings of a training that begins, with where each comes from.
+
+    Parameters
+    ----------
+    given
+        Value of every flag by its name, None for those that were not given.
+
+    Raises
+    ------
+    UsageError
+        If flags contradict each other.
+    ConfigError
+        If a setting or a configuration file cannot be used.
+    """
     from spacetravlr.config import load_config
 
+    flags = _flags(given)
+    keys = {flag.names[0]: flag.key for flag in TRAIN_FLAGS}
+    named = given["config"]
+    return load_config(
+        None if named is None else Path(named),
+        overrides={str(keys[name]): value for name, value in flags.items()},
+        search=Path.cwd(),
+    )
+
+
+def _flags(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flags that set something, by their names; of an old and a new name the new one."""
     flags = {
         flag.names[0]: given[flag.name] if flag.sets is None else flag.sets
         for flag in TRAIN_FLAGS
         if flag.key and given[flag.name] is not None
     }
-    keys = {flag.names[0]: flag.key for flag in TRAIN_FLAGS}
-    notices = []
-    if "--max-lr-pairs" in flags:
-        notices.append("--max-lr-pairs is the old name of --max-ligands")
-        old = flags.pop("--max-lr-pairs")
+    if _OLD in flags:
+        old = flags.pop(_OLD)
         if flags.setdefault("--max-ligands", old) != old:
-            raise UsageError("--max-lr-pairs is the old name of --max-ligands: give only one of them")
-    named = given["config"]
-    loaded = load_config(
-        None if named is None else Path(named),
-        overrides={str(keys[name]): value for name, value in flags.items()},
-        search=Path.cwd(),
-    )
+            raise UsageError(f"{_OLD} is the old name of --max-ligands: give only one of them")
+    return flags
+
+
+def _fresh(given: Mapping[str, Any]) -> Request:
+    flags, loaded = _flags(given), load_settings(given)
+    notices = [] if given["max_lr_pairs"] is None else [f"{_OLD} is the old name of --max-ligands"]
     source = "default settings" if loaded.path is None else f"settings from {loaded.path}"
     notices.insert(0, source + (f", with {', '.join(flags)}" if flags else ""))
     config = loaded.config.absolute(None if loaded.path is None else loaded.path.parent)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spacetravlr.atomic import check_directory
 from spacetravlr.cli._perturb_jobs import Account
-from spacetravlr.cli._perturb_run import at_least_one, check_directory, check_genes, open_run, read_sample
+from spacetravlr.cli._perturb_run import at_least_one, check_genes, open_run, read_sample
 from spacetravlr.cli._perturb_scope import rows_to_perturb, split_words
 from spacetravlr.cli._perturb_tables import screen_text
 from spacetravlr.cli._perturb_voice import Voice
@@ -100,9 +102,24 @@ def _screen(
         noted = int((result.summary["notes"] != "").sum())
         if noted:
             voice.say(f"note: there are remarks on {noted} of the genes, in column notes of the summary")
-        return account.close(
+        code = account.close(
             result.results, stopping, before=len(result.skipped), again="the same command goes on with them"
         )
+        if not code and len(result.summary):
+            strongest = int(result.summary["mean_abs_change"].to_numpy().argmax())
+            voice.say(_next(run, str(result.summary["gene"].iloc[strongest]), given["dose"]))
+        return code
+
+
+def _next(run: Run, gene: str, dose: str | None) -> str:
+    """Return how to look at the strongest perturbation."""
+    from spacetravlr.betas import escape_gene
+
+    toml = shlex.quote(str(run.directory.files.toml))
+    level = shlex.quote("0" if dose is None else dose)
+    file = shlex.quote(f"{escape_gene(gene)}.feather")
+    asked = f"--gene {shlex.quote(gene)} --desired-expr {level} --out {file} --top 20"
+    return f"next: spacetravlr-perturb --run-toml {toml} {asked}"
 
 
 def _genes(given: Mapping[str, Any]) -> list[str] | None:

@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 class Signals(Handlers):
     """While active, a first signal asks a training to end gracefully, and a second one ends the process.
 
-    Before the training has begun there is nothing to finish: the first signal raises `Interrupted` then.
+    Before the training has begun there is nothing to finish: the first signal raises `Interrupted` then, or, where
+    another thread does the work, ends that thread by a `KeyboardInterrupt`.
 
     Parameters
     ----------
-    stop
-        Told to finish, or to abandon.
     reporter
         Says what happens.
     """
 
-    def __init__(self, stop: StopRequest, reporter: Reporter) -> None:
+    def __init__(self, reporter: Reporter) -> None:
         super().__init__()
         self.first: int | None = None
         """The signal that asked for the end."""
-        self._stop = stop
+        self.stop: StopRequest | None = None
+        """Told to finish, or to abandon, as soon as there is a training."""
         self._reporter = reporter
 
     @property
@@ -43,14 +43,26 @@ class Signals(Handlers):
         """Code of a run that ended gracefully: 0, also after Ctrl-C, because what was asked for was done."""
         return 0 if self.first in (None, signal.SIGINT) else 128 + (self.first or 0)
 
+    def finish(self) -> None:
+        """Do what the first Ctrl-C does, once."""
+        if self.first is None:
+            self._receive(signal.SIGINT)
+
+    def stop_now(self) -> None:
+        """Do what a second Ctrl-C does."""
+        self.first = signal.SIGINT if self.first is None else self.first
+        self._apart(self._leave, signal.SIGINT)
+
     def _receive(self, number: int) -> None:
         if self.first is not None:
             self._apart(self._leave, number)
             return
         self.first = number
-        if self._reporter.out is None:
+        if self._reporter.out is None or self.stop is None:
+            if self._reporter.give_up():
+                return
             raise Interrupted(number)
-        self._stop.finish.set()
+        self.stop.finish.set()
         self._apart(self._announce)
 
     def _apart(self, action: Any, *arguments: Any) -> None:
@@ -59,15 +71,18 @@ class Signals(Handlers):
 
     def _announce(self) -> None:
         with suppress(OSError):
-            self._reporter.say("finishing the blocks at work; press Ctrl-C again to stop at once")
+            self._reporter.finishing("finishing the blocks at work; press Ctrl-C again to stop at once")
 
     def _leave(self, number: int) -> None:
         """End the process without waiting for the blocks at work."""
-        self._stop.abandon.set()
+        if self.stop is not None:
+            self.stop.abandon.set()
         with suppress(Exception):
             self._reporter.close()
-            sys.stderr.write("stopped at once: finished genes are kept, the others are free for the next run\n")
-            sys.stderr.flush()
+            # a screen that has not closed in time still takes what is written to the stream in its place
+            stream = sys.__stderr__ or sys.stderr
+            stream.write("stopped at once: finished genes are kept, the others are free for the next run\n")
+            stream.flush()
         # gives the claims back as a normal end would; that one would wait for the worker threads first
         atexit._run_exitfuncs()
         os._exit(128 + number)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spacetravlr.cli import _status_text as text
+from spacetravlr.cli._dashboard import can_show, has_screens
 from spacetravlr.errors import RunDirectoryError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Look:
         return [text.key(one) for one in self.parts.values()]
 
 
-def show_status(directory: str, *, watch: bool, as_json: bool) -> int:
+def show_status(directory: str, *, watch: bool, as_json: bool, plain: bool = False) -> int:
     """Show the status of a run and return the exit code.
 
     Parameters
@@ -92,6 +93,8 @@ def show_status(directory: str, *, watch: bool, as_json: bool) -> int:
         Go on until the run has ended.
     as_json
         One JSON object a line instead of text.
+    plain
+        Lines instead of the dashboard.
 
     Raises
     ------
@@ -107,6 +110,10 @@ def show_status(directory: str, *, watch: bool, as_json: bool) -> int:
         look = look_now()
         _write(look.json() if as_json else "\n".join(look.lines()))
         return 0
+    if not as_json and not plain and can_show() and has_screens():
+        from spacetravlr.cli._watch_screen import show_run
+
+        return show_run(directory)
     try:
         if as_json:
             _follow(look_now, lambda look: _write(look.json()))

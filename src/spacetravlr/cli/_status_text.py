@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,7 @@ def lines(progress: RunProgress, path: str, *, wanted: bool = True) -> list[str]
     path
         Where it is.
     wanted
-        Also tell how to go on, if it is not finished.
+        Also tell what to do next.
     """
     told = [_row("run", path), _row("state", _STATES[progress.status.state]), _row("progress", _progress(progress))]
     told += [_row(label, text) for label, text in _details(progress)]
@@ -50,9 +51,7 @@ def lines(progress: RunProgress, path: str, *, wanted: bool = True) -> list[str]
     if len(failed) > _FAILURES_SHOWN:
         reasons.append(f"and {len(failed) - _FAILURES_SHOWN} more, see run_manifest.json")
     told += [_row("failed" if not number else "", reason) for number, reason in enumerate(reasons)]
-    if wanted and progress.status.state in _UNFINISHED:
-        told.append(_row("go on", f"spacetravlr --join-output-dir {path}"))
-    return told
+    return told + ([_row(*step) for step in _following(progress.status.state, path)] if wanted else [])
 
 
 def table(
@@ -71,7 +70,7 @@ def table(
     skipped
         Conditions that are not trained, with the reason.
     wanted
-        Also tell how to go on, if it is not finished.
+        Also tell what to do next.
     """
     width = max(len("all"), *(len(_name_of(label)) for label in (*parts, *skipped)))
     told = [_row("run", f"{path}, split into {count(len(parts), 'condition')}")]
@@ -85,9 +84,16 @@ def table(
     known = sum(len(one) for one in planned if one is not None)
     of_all = f"{finished:,}/{known:,}" if None not in planned else f"{finished:,}"
     told.append(f"  {'all':<{width}}  {state:<11}  {of_all}")
-    if wanted and state in _UNFINISHED:
-        told.append(_row("go on", f"spacetravlr --join-output-dir {path}"))
-    return told
+    return told + ([_row(*step) for step in _following(state, path, split=True)] if wanted else [])
+
+
+def _following(state: str, path: str, *, split: bool = False) -> Iterator[tuple[str, str]]:
+    """Yield what to do next; of the parts of a split, none is the one to perturb first."""
+    if state in _UNFINISHED:
+        yield "go on", f"spacetravlr --join-output-dir {shlex.quote(path)}"
+    elif state == "complete":
+        program = "spacetravlr run-summary" if split else "spacetravlr-perturb --run-toml"
+        yield "next", f"{program} {shlex.quote(path)}"
 
 
 def summary(progress: RunProgress) -> str:

@@ -62,7 +62,7 @@ def run_tf_priors(h5ad: str, options: TfPriorOptions) -> int:
         for notice in network.notices:
             voice.note(notice)
         voice.say(f"{count(tissue.n_cells, 'cell')}, {count(tissue.n_genes, 'gene')}; network {network.source}")
-        with voice.counting() as advance:
+        with voice.counting(lines=True) as advance:
             fitted = fit_tf_priors(
                 tissue,
                 network,

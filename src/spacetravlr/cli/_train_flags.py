@@ -33,6 +33,8 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
         metavar="FILE",
     ),
     Flag(("--layer",), INPUT, "data.layer", metavar="NAME"),
+    Flag(("--response-layer",), INPUT, "data.response_layer", metavar="NAME"),
+    Flag(("--response-use",), INPUT, "data.response_use"),
     Flag(("--cluster-annot",), INPUT, "data.cluster_annot", metavar="COLUMN"),
     Flag(("--species",), INPUT, "data.spatial_species"),
     Flag(("--genes",), INPUT, "training.genes"),
@@ -75,7 +77,7 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
         MODEL,
         "training.mode",
         aliases=(("minimal", "seed"), ("seed-only", "seed")),
-        more="This version has seed only.",
+        more="full and hybrid need the extra cnn.",
     ),
     Flag(("--solver",), MODEL, "lasso.solver"),
     Flag(("--select",), MODEL, "lasso.select"),
@@ -87,12 +89,13 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     Flag(("--n-bootstraps",), MODEL, "lasso.n_bootstraps"),
     Flag(("--score-on",), MODEL, "training.score_on"),
     Flag(("--score-threshold",), MODEL, "training.score_threshold"),
+    Flag(("--model-level",), MODEL, "training.model_level"),
     Flag(("--held-out",), MODEL, "training.held_out"),
     Flag(
         ("--no-diagnostics",),
         MODEL,
         "training.diagnostics",
-        help="Skip the scores without ligands and with ligands received at exchanged places.",
+        help="Skip the scores without ligands and with ligands received elsewhere.",
         sets=False,
     ),
     Flag(("--epochs",), MODEL, "training.epochs"),
@@ -131,10 +134,10 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
         kind="flag",
     ),
     Flag(
-        ("--plain",), DISPLAY, help="Plain lines instead of a progress bar, as when the output is a file.", kind="flag"
+        ("--plain",), DISPLAY, help="Plain lines instead of the dashboard, as when the output is a file.", kind="flag"
     ),
     version_flag("spacetravlr", DISPLAY),
-    Flag(("--demo",), help="Simulated dashboard of the compiled edition.", kind="flag", hidden=True),
+    Flag(("--demo",), DISPLAY, help="Show the dashboard on a simulated run; nothing is written.", kind="flag"),
     Flag(
         ("--update",),
         DISPLAY,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacetravlr.errors import RunDirectoryError, UsageError
-from spacetravlr.events import Notice
+from spacetravlr.events import Notice, StageStarted
 
 if TYPE_CHECKING:
     from spacetravlr.cli._reporter import Reporter
@@ -87,6 +87,7 @@ def _prepare(source: Path, ready: Path, request: Request, reporter: Reporter, um
 
     reporter(Notice(f"{source} is not ready for training: it is prepared first, as `spacetravlr prepare` does"))
     data, grn = request.config.data, request.config.grn
+    reporter(StageStarted("preparing the sample"))
     with reporter.hearing_logs():
         adata = prepare_file(
             source,

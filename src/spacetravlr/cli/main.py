@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from spacetravlr.cli import _data_commands, _network_commands
+from spacetravlr.cli import _data_commands, _network_commands, _report_command, _skill_command
 from spacetravlr.cli._errors import Guard, run_app
 from spacetravlr.cli._flags import with_flags
 from spacetravlr.cli._train_flags import TRAIN_FLAGS
@@ -26,6 +26,7 @@ from neighbouring cells. Then simulate a knock-out with spacetravlr-perturb.
   spacetravlr --h5ad sample.h5ad --genes Pax5,Irf4   only some targets
   spacetravlr --join-output-dir run                  continue it, or join in
   spacetravlr status run                             how far it is
+  spacetravlr run-summary run                        a page about it, also left by every training
 
 The sample needs layers["imputed_count"] (or --layer), positions in obsm["spatial"] and clusters in obs["cell_type"]
 (or --cluster-annot): prepare makes them. A run that is there already is continued.
@@ -44,9 +45,11 @@ def _train(ctx: typer.Context, **given: Any) -> None:
     if ctx.invoked_subcommand is None:
 
         def action(guard: Guard) -> int:
+            from spacetravlr.cli._run_summary import leaving_a_report
             from spacetravlr.cli._train import run_training
 
-            return run_training(given, guard)
+            with leaving_a_report(given, guard):
+                return run_training(given, guard)
 
         raise typer.Exit(Guard().run(action))
     stray = [flag.names[0] for flag in TRAIN_FLAGS if given[flag.name] is not None]
@@ -70,10 +73,9 @@ def _demo(
     """Simulate a tissue, train on it, knock genes out, and compare with the known answer."""
 
     def action(_: Guard) -> int:
-        from spacetravlr.bench.demo import run_demo
+        from spacetravlr.cli._demo import show_demo
 
-        run_demo(out.expanduser(), seed=seed, n_cells=cells, say=typer.echo)
-        return 0
+        return show_demo(out.expanduser(), seed=seed, n_cells=cells)
 
     raise typer.Exit(Guard().run(action))
 
@@ -83,13 +85,14 @@ def _status(
     directory: Annotated[str, typer.Argument(metavar="DIR", help="Run directory, or the TOML of a run.")],
     watch: Annotated[bool, typer.Option("--watch", help="Go on until the run has ended.")] = False,  # noqa: FBT002
     as_json: Annotated[bool, typer.Option("--json", help="JSON for scripts, one object a line.")] = False,  # noqa: FBT002
+    plain: Annotated[bool, typer.Option("--plain", help="With --watch: lines instead of the dashboard.")] = False,  # noqa: FBT002
 ) -> None:
     """Show how far a run has come: genes done, running, without a model, failed; speed and time left."""
 
     def action(_: Guard) -> int:
         from spacetravlr.cli._status import show_status
 
-        return show_status(directory, watch=watch, as_json=as_json)
+        return show_status(directory, watch=watch, as_json=as_json, plain=plain)
 
     raise typer.Exit(Guard().run(action))
 
@@ -126,6 +129,27 @@ def _collect_interactions(
     raise typer.Exit(Guard().run(action))
 
 
+@app.command("edges")
+def _edges(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="Run directory, or the TOML of a run.")],
+    *,
+    gene: Annotated[str | None, typer.Option(metavar="GENE,...", help="Only these targets.")] = None,
+    cluster: Annotated[str | None, typer.Option(metavar="LABEL", help="Only this cluster.")] = None,
+    top: Annotated[int | None, typer.Option(metavar="N", help="How many. Default: 20, and all with --csv.")] = None,
+    csv: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write a .csv, .feather or .parquet instead of showing them.")
+    ] = None,
+) -> None:
+    """Show what regulates what, the firmest first: coefficient, interval, stability, and what cannot be told apart."""
+
+    def action(_: Guard) -> int:
+        from spacetravlr.cli._edges import show_edges
+
+        return show_edges(directory, gene=gene, cluster=cluster, top=top, csv=csv)
+
+    raise typer.Exit(Guard().run(action))
+
+
 @app.command(
     "bench",
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False},
@@ -148,6 +172,8 @@ def _bench(
 
 _data_commands.register(app)
 _network_commands.register(app)
+_report_command.register(app)
+_skill_command.register(app)
 
 
 def split_json_out(arguments: Sequence[str]) -> tuple[list[str], Path | None]:

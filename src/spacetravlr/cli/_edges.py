@@ -1,0 +1,104 @@
+"""`spacetravlr edges`: what regulates what in a run, the firmest first."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spacetravlr.cli._format import count, one_line
+from spacetravlr.cli._perturb_run import check_file
+from spacetravlr.cli._perturb_tables import check_table_name, write_table
+from spacetravlr.cli._perturb_voice import Voice
+from spacetravlr.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TOP = 20
+_MEMBERS = 3
+
+
+def show_edges(
+    directory: str,
+    *,
+    gene: str | None = None,
+    cluster: str | None = None,
+    top: int | None = None,
+    csv: str | None = None,
+) -> int:
+    """Show or write the edges of a run, and return the exit code.
+
+    Parameters
+    ----------
+    directory
+        Of the run, or its TOML.
+    gene
+        Targets separated by commas; None for all.
+    cluster
+        One cluster; None for all.
+    top
+        How many; None for 20 on the screen and all in a file.
+    csv
+        File to write instead.
+
+    Raises
+    ------
+    SpaceTravLRError
+        If the run or an argument cannot be used, or the file cannot be written.
+    """
+    if top is not None and top < 1:
+        raise UsageError("--top must be at least 1")
+    file = None if csv is None else Path(csv).expanduser()
+    if file is not None:
+        check_table_name(file, "--csv")
+        check_file(file, "--csv")
+    voice = Voice(verbose=False)
+    with voice.hearing_logs():
+        from spacetravlr.run import Run
+
+        genes = None if gene is None else [name.strip() for name in gene.split(",") if name.strip()]
+        found = Run.open(directory).edges(genes, cluster, members=True)
+    shown = found.head(top or (len(found) if file is not None else _TOP))
+    if file is not None:
+        write_table(shown, file)
+        voice.say(f"Wrote {file} ({count(len(shown), 'edge')})")
+        return 0
+    for line in lines(shown):
+        sys.stdout.write(f"{line}\n")
+    if len(shown) < len(found):
+        voice.say(f"{len(shown):,} of {count(len(found), 'edge')}; --top N shows more, --csv FILE writes all")
+    return 0
+
+
+def lines(edges: pd.DataFrame) -> list[str]:
+    """Return edges as a table for people."""
+    head = ("target", "cluster", "modulator", "beta", "95 % interval", "stability", "score", "group")
+    rows = [head, *(_cells(row) for row in edges.to_dict(orient="records"))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _cells(row: Mapping[Hashable, Any]) -> tuple[str, ...]:
+    return (
+        *(one_line(str(row[name])) for name in ("target", "cluster", "modulator")),
+        f"{row['beta']:.4g}",
+        "-" if math.isnan(row["low"]) else f"{row['low']:.3g} .. {row['high']:.3g}",
+        _number(row["stability"], ".2f"),
+        _number(row["score"], ".3f"),
+        _group(str(row["members"]).split(), row["group_size"]),
+    )
+
+
+def _number(value: float, form: str) -> str:
+    return "-" if math.isnan(value) else format(value, form)
+
+
+def _group(members: list[str], size: object) -> str:
+    if not members:
+        return ""
+    shown = ", ".join(members[:_MEMBERS])
+    more = f", ... ({size})" if isinstance(size, int) and size > min(len(members), _MEMBERS) else ""
+    return f"one of {shown}{more}"
