@@ -3,8 +3,8 @@
     run_original.py --check                     say whether it can be imported
     run_original.py TISSUE NETWORK JOB RESULT   train; JOB and RESULT are JSON files
 
-The work is done by `src/spacetravlr/bench/original/driver.py`, which `spacetravlr bench truth --arms original` uses too; it
-imports nothing of this project.
+The work is done by `src/spacetravlr/bench/original/driver.py`, which `spacetravlr bench truth --arms original` uses
+too; it imports nothing of this project.
 """
 
 from __future__ import annotations
