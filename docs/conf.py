@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+# commands on the pages are those of this environment, one thread each, without colours
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ |= {"NO_COLOR": "1", "COLUMNS": "92", "TERM": "dumb"}
 sys.path.insert(0, str(HERE / "_ext"))
 
 import spacetravlr  # noqa: E402
@@ -25,9 +28,12 @@ extensions = [
     "sphinx.ext.viewcode",
     "from_the_code",
     "returns",
+    "whole_streams",
 ]
-source_suffix = {".md": "myst-nb"}
-exclude_patterns = ["_build", "_ext", "**/.ipynb_checkpoints"]
+# pages that autosummary makes get the first suffix, and are reStructuredText
+source_suffix = {".rst": "restructuredtext", ".md": "myst-nb"}
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "_ext", "_templates", "**/.ipynb_checkpoints"]
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath", "fieldlist", "smartquotes"]
 myst_heading_anchors = 3
 
@@ -52,4 +58,9 @@ html_theme = "sphinx_book_theme"
 html_title = project
 html_static_path = ["_static"]
 html_css_files = ["own.css"]
-html_theme_options = {"show_navbar_depth": 1, "show_toc_level": 2, "use_download_button": False}
+html_theme_options = {
+    "show_navbar_depth": 1,
+    "show_toc_level": 2,
+    "use_download_button": False,
+    "navbar_persistent": [],
+}

@@ -5,6 +5,7 @@ They are written below `reference/made/` before the pages are read, and only whe
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -13,9 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
-
-# help texts are laid out by width; a page has room for more than a terminal
-os.environ.setdefault("TERMINAL_WIDTH", "100")
 
 
 def write_pages(app: Sphinx) -> None:
@@ -75,10 +73,7 @@ def command_pages() -> Iterator[tuple[str, str]]:
     yield "spacetravlr", command_page("spacetravlr", typer.main.get_command(main))
     yield "spacetravlr-perturb", command_page("spacetravlr-perturb", typer.main.get_command(perturb))
     for name, module in (("spatial_viewer", "spatial_viewer"), ("spacetravlr-mcp", "mcp")):
-        try:
-            found = __import__(f"spacetravlr.cli.{module}", fromlist=["app"])
-        except ImportError:
-            continue
+        found = importlib.import_module(f"spacetravlr.cli.{module}")
         yield name, command_page(name, typer.main.get_command(found.app))
 
 
@@ -155,12 +150,10 @@ def escaped(text: str) -> str:
 
 def http_page() -> str:
     """Return the page of the routes of the viewer's server."""
+    from spacetravlr.viewer import ViewerOptions, create_app
+
     lines = ["# HTTP", "", HTTP_INTRODUCTION]
-    try:
-        from spacetravlr.viewer import openapi
-    except ImportError:
-        return "\n".join(lines) + "\n"
-    document = openapi()
+    document = create_app(ViewerOptions()).openapi()
     for path, methods in sorted(document["paths"].items()):
         for method, facts in methods.items():
             lines += ["", f"## `{method.upper()} {path}`", ""]
@@ -205,5 +198,7 @@ def shape(schema: dict[str, Any]) -> str:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
+    # help texts are laid out by width; a page has room for more than a terminal
+    os.environ.setdefault("TERMINAL_WIDTH", "100")
     app.connect("builder-inited", write_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

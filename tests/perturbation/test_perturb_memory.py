@@ -96,3 +96,12 @@ def test_numbers_of_steps(build, n_steps):
 def test_refused_numbers_of_steps(model, n_steps):
     with pytest.raises(ConfigError, match="n_propagation must be"):
         model.simulate({"G05": 0.0}, n_propagation=n_steps)
+
+
+def test_what_is_shown_of_it(model):
+    effect = model.simulate({"G05": 0.0}, n_propagation=1)
+    shown = repr(effect)
+    assert shown.startswith("Effect(of G05: ")
+    assert f"{len(effect.cells):,} cells" in shown
+    assert shown.endswith("1 step)")
+    assert len(shown) < 200

@@ -276,3 +276,10 @@ def test_the_public_door_opens_late():
     code = "import sys, spacetravlr.tl as tl; print('spacetravlr.perturbation.transition' in sys.modules, tl.__all__)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.strip() == "False ['suggest_radius', 'train', 'transition_field']"
+
+
+def test_what_is_shown_of_a_field(tissue):
+    shown = repr(field(tissue, simulate(tissue, 0.0), temperature=0.05, n_neighbors=6))
+    assert shown.startswith("TransitionField(")
+    assert "grid points; Effect(of " in shown
+    assert len(shown) < 250

@@ -97,6 +97,14 @@ class Effect:
     radius: float | None = None
     samples: NDArray[np.int64] | None = None
 
+    def __repr__(self) -> str:
+        genes = ", ".join(dict.fromkeys(target.gene for target in self.targets))
+        n_steps = len(self.changes)
+        return (
+            f"Effect(of {genes}: {len(self.cells):,} cells, {len(self.columns):,} of {len(self.genes):,} genes can "
+            f"change, {n_steps} {'step' if n_steps == 1 else 'steps'})"
+        )
+
     @cached_property
     def simulated(self) -> NDArray[np.float64]:
         """``(n_cells, n_genes)`` simulated expression, perturbed entries at their desired values."""

@@ -48,6 +48,28 @@ class PriorNetwork:
 
     Made by `load`, `read`, `starter` or `from_frame`, then usually restricted to the genes of a sample. The order of
     the rows decides the order of modulators.
+
+    Attributes
+    ----------
+    table
+        The edges as stored: text columns are categorical. Read only; `edges` has plain columns.
+    species
+        ``"mouse"`` or ``"human"``.
+    source
+        Path of the file, ``"starter"``, or what `from_frame` was told.
+    notices
+        What a person should know about where the network comes from.
+    measured
+        Genes the network was restricted to; None if it was not.
+
+    Examples
+    --------
+    >>> network = stl.PriorNetwork.load("mouse", "network").restrict(adata.var_names)
+    >>> network.counts()
+    {'grn': 240, 'lr': 10, 'nichenet': 36}
+    >>> found = network.modulators("Agr2")
+    >>> found.regulators, found.lr_pairs[:2], found.tfl_pairs[:2]
+    (('Cebpb', 'Pax6', 'Foxo1', 'Nfatc2'), ('Pdgfb$Pdgfra', 'Hgf$Met'), ('Ccl5#Cebpb', 'Sema4d#Cebpb'))
     """
 
     table: pd.DataFrame
@@ -136,6 +158,11 @@ class PriorNetwork:
     def starter(cls, species: str) -> PriorNetwork:
         """Return the small network that comes with the package: well-known relations for a first look.
 
+        Parameters
+        ----------
+        species
+            ``"mouse"`` or ``"human"``.
+
         Raises
         ------
         ConfigError
@@ -175,7 +202,7 @@ class PriorNetwork:
 
     @cached_property
     def edges(self) -> pd.DataFrame:
-        """The edges with plain text columns: source, target, edge_type, weight (and signaling, None where unknown)."""
+        """The edges with plain text columns source, target, edge_type, weight (and signaling, None where unknown)."""
         plain = self.table.copy()
         for name in plain.columns.drop("weight"):
             column = plain[name].astype(object)

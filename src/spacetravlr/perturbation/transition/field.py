@@ -50,6 +50,10 @@ class TransitionField:
     effect: Effect
     in_scope: NDArray[np.bool_] | None = None
 
+    def __repr__(self) -> str:
+        grid = f"{len(self.grid_x)} x {len(self.grid_y)} grid points"
+        return f"TransitionField({self.basis!r}: {len(self.cell_vectors):,} cells, {grid}; {self.effect!r})"
+
     @property
     def points(self) -> NDArray[np.float64]:
         """``(nx * ny, 2)`` positions of the grid points, in the order of `vectors`."""
