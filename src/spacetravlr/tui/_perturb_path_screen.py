@@ -272,6 +272,8 @@ class LoadingScreen(Screen[tuple[Workbench, Draft] | str]):
             self.dismiss(event.loaded)
 
     def _draw(self) -> None:
+        if not self.query("#bar"):  # told before the screen stands, or after it has gone
+            return
         palette, (what, share) = palette_of(self.app), self._told
         field = self.query_one("#bar", Static)
         text = bar(share, max(10, field.size.width - 6), palette.accent, palette.faint)
