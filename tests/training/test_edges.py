@@ -164,6 +164,8 @@ def test_the_command_shows_and_writes_them(run: Run, tmp_path: Path) -> None:
     table = [line for line in shown.stdout.splitlines() if line.startswith(("target", "T"))]
     assert len(table) == 6 and table[0].split()[:3] == ["target", "cluster", "modulator"]
     assert any("one of " in line and "Tf3" in line for line in table)
+    first = table[1].split()[2].replace("#", "$").split("$")[0]
+    assert f" --gene {first} --desired-expr 0 --out ko.feather" in shown.output
     out = tmp_path / "edges.csv"
     written = CliRunner().invoke(app, ["edges", str(run.path), "--csv", str(out)])
     assert written.exit_code == 0, written.output

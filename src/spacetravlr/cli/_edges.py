@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from spacetravlr.cli._format import count, one_line
 from spacetravlr.cli._perturb_run import check_file
 from spacetravlr.cli._perturb_tables import check_table_name, write_table
 from spacetravlr.cli._perturb_voice import Voice
+from spacetravlr.cli._recap import perturb_line
 from spacetravlr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +62,8 @@ def show_edges(
         from spacetravlr.run import Run
 
         genes = None if gene is None else [name.strip() for name in gene.split(",") if name.strip()]
-        found = Run.open(directory).edges(genes, cluster, members=True)
+        run = Run.open(directory)
+        found = run.edges(genes, cluster, members=True)
     shown = found.head(top or (len(found) if file is not None else _TOP))
     if file is not None:
         write_table(shown, file)
@@ -70,6 +73,9 @@ def show_edges(
         sys.stdout.write(f"{line}\n")
     if len(shown) < len(found):
         voice.say(f"{len(shown):,} of {count(len(found), 'edge')}; --top N shows more, --csv FILE writes all")
+    if len(shown):
+        gene, *_ = re.split(r"[$#]", str(shown.modulator.iloc[0]))  # of a pair the ligand
+        voice.say(perturb_line(run, gene))
     return 0
 
 
