@@ -12,6 +12,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -109,9 +110,11 @@ async def converse(environment: Mapping[str, str], folder: Path) -> tuple[str, s
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", type=Path, default=ROOT / "docs" / "_parts")
-    parser.add_argument("--folder", type=Path, default=Path.cwd(), help="Where a demo may be already.")
     options = parser.parse_args(arguments)
-    tools, talk = anyio.run(converse, os.environ, options.folder)
+    # a demo that lies about may be of another version: the figures must be those of this one
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "XDG_CACHE_HOME": str(Path(folder) / "cache")}
+        tools, talk = anyio.run(converse, environment, Path(folder))
     for name, text in (("tools", tools), ("talk", talk)):
         target = options.parts / f"assistant_{name}.inc"
         target.write_text(text, encoding="utf-8")

@@ -6,8 +6,9 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -46,3 +47,46 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield place
     finally:
         subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium for a file of tests, with WebGL2 in software; while it is open, no other event loop can run."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="pages are opened by playwright")
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        absent("chromium")
+    flags = [
+        "--no-sandbox",
+        "--use-angle=swiftshader",
+        "--enable-unsafe-swiftshader",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+    ]
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=flags)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def build_page() -> Callable[[str, Path], None]:
+    """Builds what a script of `web/` makes, if it is not there."""
+
+    def build(script: str, made: Path) -> None:
+        if made.is_file():
+            return
+        npm = shutil.which("npm") or absent("npm")
+        for command in (["ci", "--no-audit", "--no-fund"], ["run", script]):
+            subprocess.run([npm, *command], cwd=REPOSITORY / "web", check=True, capture_output=True, timeout=300)
+
+    return build
+
+
+def absent(program: str) -> NoReturn:
+    """Fail where all programs must be there, skip elsewhere."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{program} is not installed, and tests need it")
+    pytest.skip(f"{program} is not installed")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,46 +19,14 @@ expect = sync_api.expect
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 APP = REPOSITORY / "src" / "spacetravlr" / "mcp" / "app" / "index.html"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 GENE = "Sox9"
 URI = "ui://spacetravlr/spatial-viewer.html"
 
 
-def _missing(what: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(f"{what} is missing, and the app's tests need it")
-    pytest.skip(f"{what} is not here")
-
-
 @pytest.fixture(scope="module", autouse=True)
-def app() -> None:
+def app(build_page: Callable[[str, Path], None]) -> None:
     """The built page, built now if it is not there: servers that are started later give it to hosts."""
-    if APP.is_file():
-        return
-    npm = shutil.which("npm")
-    if npm is None:
-        _missing("npm")
-    for command in (["ci", "--no-audit", "--no-fund"], ["run", "build:single"]):
-        subprocess.run([str(npm), *command], cwd=REPOSITORY / "web", check=True, capture_output=True, timeout=300)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        _missing("chromium")
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield running
-        running.close()
+    build_page("build:single", APP)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,17 +13,6 @@ import pytest
 import spacetravlr as stl
 from spacetravlr.betas import Betas
 from spacetravlr.run import GeneScores, Manifest, RunDirectory
-
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 
 @dataclass(frozen=True)
@@ -122,28 +110,13 @@ class Visit:
     dialogs: list[str] = field(default_factory=list)
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[object]:
-    """A browser for a file of tests: while it is open, no other event loop can run."""
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("the pages are opened in chromium, which is not installed")
-        pytest.skip("the pages are opened in chromium, which is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def visit(chromium: object) -> Iterator[Callable[..., tuple[object, Visit]]]:
+def visit(browser: object) -> Iterator[Callable[..., tuple[object, Visit]]]:
     """Open a file; tells what it asks for."""
     contexts = []
 
     def open_file(path: Path, **settings: object) -> tuple[object, Visit]:
-        context = chromium.new_context(**{"viewport": {"width": 1200, "height": 900}, **settings})  # type: ignore[attr-defined]
+        context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **settings})  # type: ignore[attr-defined]
         contexts.append(context)
         page, seen = context.new_page(), Visit()
         page.on("request", lambda request: seen.requests.append(request.url))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -25,46 +23,14 @@ sync_api.expect.set_options(timeout=15_000)
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 STATIC = REPOSITORY / "src" / "spacetravlr" / "viewer" / "static"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 GENE = "Sox9"
 
 
-def _missing(what: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(f"{what} is missing, and the page's tests need it")
-    pytest.skip(f"{what} is not here")
-
-
 @pytest.fixture(scope="session")
-def bundle() -> Path:
+def bundle(build_page: Callable[[str, Path], None]) -> Path:
     """The built page, built now if it is not there."""
-    if not (STATIC / "index.html").is_file():
-        npm = shutil.which("npm")
-        if npm is None:
-            _missing("npm")
-        for command in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
-            subprocess.run([str(npm), *command], cwd=REPOSITORY / "web", check=True, capture_output=True, timeout=300)
+    build_page("build", STATIC / "index.html")
     return STATIC
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """One browser for a file of tests; each has its own profile. While it is open, no other event loop can run."""
-    if CHROMIUM is None:
-        _missing("chromium")
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="session")
