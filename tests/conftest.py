@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+from spacetravlr.bench._viewer_page import CHROMIUM_FLAGS, browser_program
+
 # whoever starts the tests in the background may have had them ignore Ctrl-C, and programs inherit that; some tests press it
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -53,20 +55,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def browser() -> Iterator[Any]:
     """Chromium for a file of tests, with WebGL2 in software; while it is open, no other event loop can run."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="pages are opened by playwright")
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    program = browser_program()
     if program is None:
         absent("chromium")
-    flags = [
-        "--no-sandbox",
-        "--use-angle=swiftshader",
-        "--enable-unsafe-swiftshader",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-    ]
     with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=program, args=flags)
+        running = playwright.chromium.launch(executable_path=program, args=list(CHROMIUM_FLAGS))
         yield running
         running.close()
 

@@ -1,7 +1,7 @@
-"""The server of the viewer on a simulated sample: from its start to the first picture, and colouring by a gene.
+"""The viewer on a simulated sample: from its start to the first picture, colouring by a gene, and memory.
 
-Times are those of a client on the same machine, from asking to the last byte; what the page does with the bytes is not
-in them.
+Measured twice: as a client on the same machine sees the server (from asking to the last byte), and as the page times
+itself in a headless Chromium, where drawing, in software on a machine without a GPU, is told apart.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ from typing import Any
 
 from spacetravlr.bench._session import Session
 from spacetravlr.bench._text import megabytes, seconds
+from spacetravlr.bench._viewer_page import ShownPage, browser, why_not
 
 _CELLS = (100_000, 1_000_000)
 _QUICK = (20_000,)
 _GENES = 500
 _COLOURS = 20
 """Genes that are coloured by, once cold and once warm."""
+_PAGE_COLOURS = 10
+"""Genes that the page is coloured by."""
 _PATIENCE = 600.0
 _FIRST = ("/api/v2/meta", "/api/v2/columns/obsm/spatial", "/api/v2/columns/obs/cell_type")
 """What a page asks for before it shows anything."""
@@ -60,6 +63,19 @@ def run(session: Session) -> None:
         cold = f"{seconds(result['median_s'])} (before the columns are there {seconds(found['recolour_from_file_s'])})"
         memory = f"{megabytes(found['server_mb'])} ({megabytes(found['start_mb'])} at start)"
         session.say(f"  {'':>9}        by a gene: cold {cold}  warm {seconds(found['recolour_warm_s'])}  {memory}")
+        session.say(f"  {'':>9}        {_page_line(found['page'])}")
+
+
+def _page_line(page: dict[str, Any]) -> str:
+    if "not_measured" in page:
+        return f"page not measured: {page['not_measured']}"
+    first, colour = page["first_picture"], page["recolour"]
+    return (
+        f"page: first picture {seconds(first['from_start_s'])} after the program's start "
+        f"(drawn in software {seconds(first['drawn_from_start_s'])})  "
+        f"by a gene: {seconds(colour['handed_s'])}, at most {seconds(colour['handed_max_s'])} "
+        f"(drawn in software {seconds(colour['drawn_s'])})"
+    )
 
 
 def measure(point: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +84,7 @@ def measure(point: dict[str, Any]) -> dict[str, Any]:
     Returns
     -------
     ``walls`` of colouring by a gene that was not shown before (8-bit levels); seconds from the start of the program
-    until it listens and until the first picture's bytes are there; memory of the server.
+    until it listens and until the first picture's bytes are there; memory of the server; the same as the page sees it.
     """
     from spacetravlr.bench._viewer_sample import write_sample
 
@@ -80,22 +96,60 @@ def measure(point: dict[str, Any]) -> dict[str, Any]:
             found["first_transfer_s"] = sum(client.get(path) for path in _FIRST)
             found["first_picture_s"] = time.perf_counter() - began
             found["recolour_from_file_s"] = client.get(_gene(point["genes"] - 1))
-            while not json.loads(client.content(_FIRST[0]))["columns_ready"]:
-                if time.perf_counter() - began > _PATIENCE:
-                    raise TimeoutError("the columns are not ready")
-                time.sleep(0.05)
+            _wait_for_columns(client, began)
             found["columns_ready_s"] = time.perf_counter() - began
             genes = range(min(_COLOURS, point["genes"] - 1))
             found["walls"] = [client.get(_gene(gene)) for gene in genes]
             found["recolour_warm_s"] = statistics.median(client.get(_gene(gene)) for gene in genes)
             found["server_mb"] = _memory(process.pid)
+        found["page"] = _page(sample, Path(folder), point)
     return found
+
+
+def _page(sample: Path, folder: Path, point: dict[str, Any]) -> dict[str, Any]:
+    """Measure what the page shows; every repeat has a server without a cache and a browser without a memory."""
+    missing = why_not()
+    if missing:
+        return {"not_measured": missing}
+    firsts: list[dict[str, float]] = []
+    colours: list[dict[str, float]] = []
+    genes = [f"Gene{number}" for number in range(min(_PAGE_COLOURS, point["genes"]))]
+    with browser() as running:
+        for repeat in range(point["repeats"]):
+            with _server(sample, folder / f"page{repeat}") as (client, _, began):
+                opened = time.perf_counter() - began
+                page = ShownPage(running, client.origin)
+                first = page.first_picture()
+                firsts.append(first | {f"{name}from_start_s": opened + first[f"{key}_s"] for name, key in _ENDS})
+                _wait_for_columns(client, began)
+                colours += [page.recolour(gene) for gene in genes]
+                page.close()
+    handed = [colour["handed_s"] for colour in colours]
+    return {
+        "first_picture": _medians(firsts),
+        "recolour": {**_medians(colours), "handed_max_s": max(handed), "repeats": len(handed)},
+    }
+
+
+_ENDS = (("", "handed"), ("drawn_", "drawn"))
+
+
+def _medians(found: list[dict[str, float]]) -> dict[str, float]:
+    return {name: statistics.median(one[name] for one in found) for name in found[0]}
+
+
+def _wait_for_columns(client: _Client, began: float) -> None:
+    while not json.loads(client.content(_FIRST[0]))["columns_ready"]:
+        if time.perf_counter() - began > _PATIENCE:
+            raise TimeoutError("the columns are not ready")
+        time.sleep(0.05)
 
 
 class _Client:
     """One connection to the server."""
 
     def __init__(self, port: int) -> None:
+        self.origin = f"http://127.0.0.1:{port}"
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
 
     def content(self, path: str) -> bytes:

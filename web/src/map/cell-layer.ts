@@ -18,7 +18,7 @@ export interface CellLayerProps {
   flags: Uint8Array;
   palette: Uint8Array;
   radius: number;
-  backdrop: [number, number, number];
+  backdrop: readonly [number, number, number];
   order: Order;
 }
 

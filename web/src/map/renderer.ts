@@ -6,7 +6,7 @@ import { LineLayer } from "@deck.gl/layers";
 import { batch, effect } from "@preact/signals";
 import { BACKDROP } from "../colour/maps";
 import { arrowStyle, field } from "../state/jobs";
-import type { Pane } from "../state/panes";
+import type { Pane, Shaded } from "../state/panes";
 import { orderOf, panes } from "../state/panes";
 import { flags, sampleShown } from "../state/select";
 import {
@@ -77,7 +77,7 @@ function cellLayer(pane: Pane, from: Float32Array, to: Float32Array, blend: numb
     flags: flags.value,
     palette: pane.palette.value,
     radius: pointRadius(now.bytes.length, box, camera.value, fitted.value, pointFactor.value),
-    backdrop: [...BACKDROP[theme.value]],
+    backdrop: BACKDROP[theme.value],
     order: orderOf(now),
   });
 }
@@ -135,8 +135,8 @@ function lensLines(key: string): Layer | null {
 }
 
 export function createRenderer(parent: HTMLDivElement, onFailure: (message: string) => void): Renderer {
-  const drawn = new WeakSet<Uint8Array>();
-  const painted = new Map<Pane, Uint8Array>();
+  const drawn = new WeakSet<Shaded>();
+  const painted = new Map<Pane, Shaded>();
   let from: Float32Array | null = null;
   let to: Float32Array | null = null;
   let blendStart = -Infinity;
@@ -197,7 +197,7 @@ export function createRenderer(parent: HTMLDivElement, onFailure: (message: stri
     if (blend === 1) from = to;
     const shownPanes = split.value ? [panes.a, panes.b] : [panes.a];
     painted.clear();
-    for (const pane of shownPanes) if (pane.shaded.value) painted.set(pane, pane.shaded.value.bytes);
+    for (const pane of shownPanes) if (pane.shaded.value) painted.set(pane, pane.shaded.value);
     const layers = shownPanes.flatMap((pane) => [
       cellLayer(pane, from!, to!, blend),
       blend === 1 ? quiver(pane.key) : null,

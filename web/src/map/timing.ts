@@ -1,6 +1,6 @@
 /** How long pictures take, as performance measures that a benchmark can read. */
 
-import type { Pane } from "../state/panes";
+import type { Pane, Shaded } from "../state/panes";
 
 /** Calls back when the GPU has done what it was given so far; on a machine without one this is the drawing itself. */
 function whenDrawn(gl: WebGL2RenderingContext | null, done: () => void): void {
@@ -21,12 +21,12 @@ function whenDrawn(gl: WebGL2RenderingContext | null, done: () => void): void {
  * the GPU (`first-picture`, `recolour`) and up to the finished drawing (`…-drawn`). */
 export function measureFrames(
   gl: WebGL2RenderingContext | null,
-  drawn: WeakSet<Uint8Array>,
-  painted: ReadonlyMap<Pane, Uint8Array>,
+  drawn: WeakSet<Shaded>,
+  painted: ReadonlyMap<Pane, Shaded>,
 ): void {
-  for (const [pane, bytes] of painted) {
-    if (drawn.has(bytes)) continue;
-    drawn.add(bytes);
+  for (const [pane, shaded] of painted) {
+    if (drawn.has(shaded)) continue;
+    drawn.add(shaded);
     const first = performance.getEntriesByName("first-picture").length === 0;
     const start = performance.getEntriesByName(`recolour-start-${pane.key}`).at(-1)?.startTime ?? 0;
     const ready = performance.getEntriesByName(`recolour-ready-${pane.key}`).at(-1)?.startTime ?? 0;

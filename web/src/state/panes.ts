@@ -9,6 +9,7 @@ import { categoricalPalette, continuousPalette, stretchedPalette, symmetric } fr
 import { byteCounts, byteQuantile, categoricalBytes, finiteRange, quantise, stretchByCluster } from "../colour/shade";
 import type { Order } from "../map/cell-layer";
 import { modulator } from "../util/format";
+import { steady } from "../util/steady";
 import { client, fetchColumn, initial, meta, obsColumn, split, stretch, theme } from "./store";
 import type { ColourSpec, PaneState } from "./url";
 import { specText } from "./url";
@@ -67,7 +68,7 @@ function makePane(key: PaneKey, from: PaneState): Pane {
   // on a light page the dark end of viridis would shout where nothing is expressed
   const plain = computed<MapName>(() => (theme.value === "dark" ? "viridis" : "tide"));
   const mapName = computed<MapName>(() => map.value ?? (shaded.value?.signed ? "diverging" : plain.value));
-  const shown = computed<Range>(() => {
+  const wantedRange = (): Range => {
     const now = shaded.value;
     if (!now) return { lo: 0, hi: 1 };
     const other = sharesScale(key);
@@ -76,7 +77,9 @@ function makePane(key: PaneKey, from: PaneState): Pane {
     const theirs = other?.shaded.value?.data ?? now.data;
     const data = { lo: Math.min(now.data.lo, theirs.lo), hi: Math.max(now.data.hi, theirs.hi) };
     return mapName.value === "diverging" ? symmetric(data) : data;
-  });
+  };
+  // a new object would make a new palette, and with it a frame of the old values
+  const shown = steady(wantedRange, (a, b) => a.lo === b.lo && a.hi === b.hi);
   const palette = computed(() => {
     const now = shaded.value;
     if (!now || now.form === "categorical") return categoricalPalette(theme.value);
@@ -120,7 +123,7 @@ async function shade(spec: ColourSpec): Promise<Shaded> {
   return { spec, column, bytes, form: "continuous", signed, data, counts: byteCounts(bytes), unmatched: column.unmatched };
 }
 
-export function columnQuery(spec: ColourSpec, dtype: "u8" | "f32"): Parameters<typeof fetchColumn>[0] {
+function columnQuery(spec: ColourSpec, dtype: "u8" | "f32"): Parameters<typeof fetchColumn>[0] {
   switch (spec.kind) {
     case "obs":
       return obsColumn(spec.name)?.kind === "categorical"
@@ -241,7 +244,7 @@ export function specUnit(spec: ColourSpec): string {
     case "beta":
       return "coefficient β";
     case "received":
-      return "weighted signal";
+      return "amount received";
     case "delta":
       return `change of expression${jobTitles.value.has(spec.job) ? `, ${jobTitles.value.get(spec.job)}` : ""}`;
   }
