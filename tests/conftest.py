@@ -78,6 +78,37 @@ def build_page() -> Callable[[str, Path], None]:
     return build
 
 
+_ACCESS = """async () => {
+  const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+  const found = await axe.run(document, {runOnly: {type: 'tag', values: rules}, resultTypes: ['violations']});
+  return found.violations.flatMap(({id, impact, help, nodes}) => nodes.map((node) => {
+    const facts = node.any.concat(node.all, node.none).map((check) => check.message).join('; ');
+    return `${id} (${impact}): ${help} | ${node.target.join(' ')} | ${facts}`;
+  }));
+}"""
+
+
+@pytest.fixture(scope="session")
+def inaccessible() -> Callable[[Any], list[str]]:
+    """What axe-core holds against a page (or a frame) as it is now, by the rules of WCAG 2.0 to 2.2, A and AA."""
+    program = REPOSITORY / "web" / "node_modules" / "axe-core" / "axe.min.js"
+    if not program.is_file():
+        npm = shutil.which("npm") or absent("npm")
+        subprocess.run(
+            [npm, "ci", "--no-audit", "--no-fund"], cwd=program.parents[2], check=True, capture_output=True, timeout=300
+        )
+    axe = program.read_text()
+
+    def look(page: Any) -> list[str]:
+        # given from outside: the page's own policy lets in no other script
+        if not page.evaluate("typeof window.axe === 'object'"):
+            page.evaluate(f"() => {{ {axe} }}")
+        found: list[str] = page.evaluate(_ACCESS)
+        return found
+
+    return look
+
+
 def absent(program: str) -> NoReturn:
     """Fail where all programs must be there, skip elsewhere."""
     if os.environ.get("CI"):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from spacetravlr.signaling import SignalField
     from spacetravlr.tissue import Tissue
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 __all__ = [
     "Betabase",

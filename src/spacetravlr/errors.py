@@ -66,6 +66,26 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return how a message about an unknown name goes on.
+
+    Parameters
+    ----------
+    name
+        What the user wrote.
+    known
+        The names that exist.
+    otherwise
+        What is said if none of them is like it.
+
+    Returns
+    -------
+    ``; did you mean 'Pax5'?``, or `otherwise`.
+    """
+    close = nearest(name, known)
+    return f"; did you mean {close!r}?" if close else otherwise
+
+
 def listing(names: Iterable[str], limit: int = 20) -> str:
     """Return names joined for a message, cut after `limit` with a count of the rest."""
     items = [str(name) for name in names]

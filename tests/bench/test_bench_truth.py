@@ -13,7 +13,7 @@ import pytest
 from spacetravlr.bench import truth
 from spacetravlr.bench._truth_arms import ARMS, DEFAULT_ARMS
 from spacetravlr.bench._truth_fitted import shuffled_within_types
-from spacetravlr.bench._truth_goals import GOALS, goal_lines
+from spacetravlr.bench._truth_goals import GOALS, goal_lines, goal_table
 from spacetravlr.bench._truth_linear import estimate
 from spacetravlr.bench._truth_scores import AnswerKey, _apart, score_knock_outs
 from spacetravlr.bench._truth_table import summarise, table_lines
@@ -204,6 +204,24 @@ def test_goals_are_compared_with_the_default():
     assert "0.08 no" in margin
     # a sign that the truth itself does not reach is not asked for
     assert "0.97 yes" in next(line for line in text if "sign of TF" in line)
+
+
+@pytest.mark.parametrize(("own", "marks"), [(0.3, "no no"), (0.5, "yes no"), (1.0, "yes yes"), (1.15, "yes no")])
+def test_a_size_is_right_between_two_values_and_the_arm_nearest_to_the_truth_is_the_best(own, marks):
+    sizes = {"default": own, "readme": 1.6, "lasso": 0.8, "oracle": 1.0}
+    rows = [
+        {"tissue": "r200", "arm": arm, "n": 1, "mean": {"ligand_size@2": size}, "sd": {}} for arm, size in sizes.items()
+    ]
+    (line,) = goal_table(rows, "r200")[1]
+    realistic, ambitious = marks.split()
+    assert line == [
+        "ligand knock-out size",
+        f"{own:.2f}",
+        f"0.4 to 1.2 {realistic}",
+        f"0.6 to 1.1 {ambitious}",
+        "0.80 lasso",
+        "1.00",
+    ]
 
 
 def test_default_arms_are_known():

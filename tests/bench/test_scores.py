@@ -85,7 +85,7 @@ def knock_out():
 
 def test_a_perfect_prediction(knock_out):
     true, sd = knock_out
-    found = scores.knockout_recovery(true, true, sd=sd, clamped=[11])
+    found = scores.knock_out_recovery(true, true, sd=sd, clamped=[11])
     assert found.r == pytest.approx(1.0)
     assert found.sign == found.auroc == 1.0
     assert found.size == pytest.approx(1.0)
@@ -95,7 +95,7 @@ def test_a_perfect_prediction(knock_out):
 
 def test_a_prediction_of_the_wrong_sign_and_size(knock_out):
     true, sd = knock_out
-    found = scores.knockout_recovery(-2.0 * true, true, sd=sd, clamped=[11])
+    found = scores.knock_out_recovery(-2.0 * true, true, sd=sd, clamped=[11])
     assert found.r == pytest.approx(-1.0)
     assert found.sign == 0.0
     assert found.auroc == 1.0
@@ -104,14 +104,14 @@ def test_a_prediction_of_the_wrong_sign_and_size(knock_out):
 
 def test_a_prediction_of_nothing(knock_out):
     true, sd = knock_out
-    found = scores.knockout_recovery(np.zeros_like(true), true, sd=sd, clamped=[11])
+    found = scores.knock_out_recovery(np.zeros_like(true), true, sd=sd, clamped=[11])
     assert (found.r, found.sign, found.auroc, found.size, found.within_gene_r) == (0.0, 0.0, 0.5, 0.0, 0.0)
 
 
 def test_the_scores_of_a_knock_out_by_hand(knock_out):
     true, sd = knock_out
     guess = true + np.random.default_rng(2).normal(0.0, 0.8, true.shape)
-    found = scores.knockout_recovery(guess, true, sd=sd, clamped=[11], changed=0.05, sizable=0.2)
+    found = scores.knock_out_recovery(guess, true, sd=sd, clamped=[11], changed=0.05, sizable=0.2)
     z_true = [[true[c, g] / sd[g] for g in range(11)] for c in range(40)]
     z_guess = [[guess[c, g] / sd[g] for g in range(11)] for c in range(40)]
     entries = [(z_guess[c][g], z_true[c][g]) for c in range(40) for g in range(11)]
@@ -133,12 +133,12 @@ def test_genes_without_spread_are_left_out(knock_out):
     true, sd = knock_out
     sd = sd.copy()
     sd[[0, 7]] = 0.0
-    found = scores.knockout_recovery(true, true, sd=sd, clamped=[11])
+    found = scores.knock_out_recovery(true, true, sd=sd, clamped=[11])
     assert (found.n_affected, found.n_genes) == (4, 9)
-    nothing = scores.knockout_recovery(true * 0.0, true * 0.0, sd=sd, clamped=[11])
+    nothing = scores.knock_out_recovery(true * 0.0, true * 0.0, sd=sd, clamped=[11])
     assert np.isnan([nothing.r, nothing.sign, nothing.auroc, nothing.size, nothing.within_gene_r]).all()
     with pytest.raises(InputError, match="sd has shape"):
-        scores.knockout_recovery(true, true, sd=sd[:3])
+        scores.knock_out_recovery(true, true, sd=sd[:3])
 
 
 @dataclass

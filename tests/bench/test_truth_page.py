@@ -10,6 +10,7 @@ import pytest
 
 from spacetravlr.bench._truth_arms import ARMS, DEFAULT_ARMS
 from spacetravlr.bench._truth_charts import draw_truth
+from spacetravlr.bench._truth_goals import GOALS
 from spacetravlr.bench._truth_page import MAIN, original_parts, page_parts, read_record, write_page
 from spacetravlr.bench._truth_table import family_table, markdown, ring_table, summarise, table_lines
 from spacetravlr.bench._truth_tissues import DEFAULT_MEMBERS, FEW_ARMS, MEMBERS
@@ -47,9 +48,9 @@ def record():
 
 def test_every_part_is_made_and_nothing_is_claimed_that_was_not_measured(record):
     parts = page_parts(record)
-    assert {f"{name}_{part}" for name in MAIN for part in ("arms", "trust", "knock_outs", "distance", "goals")} <= set(
-        parts
-    )
+    assert {f"{name}_{part}" for name in MAIN for part in ("arms", "trust", "knock_outs", "distance")} <= set(parts)
+    assert {f"{name}_goals" for name in GOALS} <= set(parts)
+    assert "| TF knock-out r | 0.60 | 0.60 yes | 0.66 no | 0.60 readme | 0.60 |" in parts["counts_goals"]
     assert "0.90±.00" in parts["r200_arms"]
     assert "chance is TF 0.200, LR 0.030" in parts["r200_arms"]
     assert parts["r50_arms"] == parts["r50_goals"] == "*Not measured in this record.*\n"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacetravlr.betas import Betabase, Betas, SplashInputs, SplashPlan, splash, splash_arrays, splash_batches
+from spacetravlr.betas import Betabase, Betas, SplashInputs, SplashPlan, SplashTask, run_splash, splash, splash_batches
 from spacetravlr.errors import ConfigError, InputError
 
 TOY = Betas(
@@ -211,12 +211,12 @@ def test_a_whole_base_gives_the_same_bits(n_cells: int) -> None:
     np.testing.assert_allclose(frames["T0"], slow, rtol=1e-12, atol=1e-12)
 
 
-def test_arrays_write_into_a_given_matrix() -> None:
+def test_a_plan_writes_into_a_given_matrix() -> None:
     tables, levels, rows, genes = random_case()
     inputs = SplashInputs.prepare(levels, levels, levels, genes=genes, ligands=genes)
     plan = SplashPlan.build(tables[0], inputs)
     out = np.full((len(plan.genes), len(rows)), np.nan)
-    assert splash_arrays(plan, tables[0].values, rows, inputs=inputs, out=out) is out
+    run_splash([SplashTask(plan, tables[0].values, rows, out)], inputs=inputs)
     frame = tables[0].splash(levels, levels, levels, genes, ligands=genes, rows=rows)
     assert np.array_equal(out.T, frame.to_numpy())
     assert plan.dropped == ()

@@ -17,7 +17,12 @@ import pytest
 
 from spacetravlr.prior import PriorNetwork
 
-PROGRAMS = {"spacetravlr": "main", "spacetravlr-perturb": "perturb"}
+PROGRAMS = {
+    "spacetravlr": "main",
+    "spacetravlr-perturb": "perturb",
+    "spatial_viewer": "spatial_viewer",
+    "spacetravlr-mcp": "mcp",
+}
 
 
 _CHILD = """

@@ -7,9 +7,7 @@ import threading
 
 import pytest
 
-from spacetravlr.cli._format import count, duration, one_line, score, speed
 from spacetravlr.cli._lines import Narrator
-from spacetravlr.cli._pace import Pace
 from spacetravlr.cli._recap import recap
 from spacetravlr.events import (
     Event,
@@ -23,6 +21,8 @@ from spacetravlr.events import (
     RunStarted,
     StageFinished,
 )
+from spacetravlr.pace import Pace
+from spacetravlr.words import count, duration, one_line, score, speed
 
 
 class Clock:
@@ -217,7 +217,7 @@ def test_the_last_words_of_a_good_run():
     told(GeneOrphan("o", "no modulators"))
     assert recap(finished(written=5, orphan=1, skipped=4), told.pace, "/out", None) == [
         "complete after 1m12s: 5 genes written, 1 orphan, 4 skipped (done already)",
-        "median R2: 0.50 in sample, 0.25 out of sample",
+        "median R2: 0.50 in sample, 0.25 held out",
         "results in /out (GENE_betadata.feather; log/run.log has this account; spacetravlr_run_summary.html shows it)",
     ]
 

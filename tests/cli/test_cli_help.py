@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from spacetravlr import __version__
 from spacetravlr.cli import _facts
@@ -26,13 +30,31 @@ README_FLAGS = """
 """
 OUR_FLAGS = """
     --solver --select --penalty --kernel --signal-tol --score-on --score-threshold --held-out --n-bootstraps --layer
-    --cluster-annot --radius --contact-distance --seed --device --species
+    --cluster-annot --radius --contact-distance --seed --device --species --network-data-dir --tf-ligand-cutoff
 """
+PROGRAMS = {
+    "spacetravlr": "main",
+    "spacetravlr-perturb": "perturb",
+    "spatial_viewer": "spatial_viewer",
+    "spacetravlr-mcp": "mcp",
+}
 
 
 def flat(text: str) -> str:
     """Text of a help page without frames and line breaks."""
     return " ".join(re.sub(r"[─│╭╮╰╯]", " ", text).split())
+
+
+def every_command() -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command of every program by the words that call it."""
+
+    def walk(words: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+        yield words, command
+        for name, child in getattr(command, "commands", {}).items():
+            yield from walk((*words, name), child)
+
+    for name, module in PROGRAMS.items():
+        yield from walk((name,), typer.main.get_command(importlib.import_module(f"spacetravlr.cli.{module}").app))
 
 
 @pytest.mark.parametrize("module", ["main", "perturb"])
@@ -109,3 +131,23 @@ def test_the_version(cli, program: str, flag: str):
 def test_subcommands_have_help_of_their_own(cli):
     assert "--cells" in cli("spacetravlr", "demo", "--help").out
     assert "--json-out" in cli("spacetravlr", "bench", "--help").out
+
+
+@pytest.mark.parametrize(
+    ("words", "command"), list(every_command()), ids=lambda one: " ".join(one) if isinstance(one, tuple) else ""
+)
+def test_the_help_shows_all_that_is_said(cli, words: tuple[str, ...], command: Any):
+    text = flat(cli(*words, "--help", TERMINAL_WIDTH="400").out)
+    for parameter in command.params:
+        if not getattr(parameter, "hidden", False):
+            # section names in brackets are no markup
+            assert flat((parameter.help or "").replace("\\[", "[")) in text, parameter.name
+    assert "[[" not in text
+
+
+def test_commands_are_grouped_in_the_order_of_their_use(cli):
+    page = cli("spacetravlr", "--help", TERMINAL_WIDTH="200").out
+    panels = re.findall(r"╭─ ((?:Commands|Further) .+?) ─", page)
+    assert panels == ["Commands before training", "Commands for networks", "Commands for runs", "Further commands"]
+    places = [page.index(f"│ {name} ") for name in ("demo", "peek", "prepare", "network", "status", "edges", "bench")]
+    assert places == sorted(places)

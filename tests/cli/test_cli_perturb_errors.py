@@ -106,7 +106,7 @@ SINGLE = ("--run-toml", "{run}", "--gene", "Tcf3", "--out", "ko.feather")
         (["one.toml", "two.toml"], 2, "No command is called 'two.toml'"),
         (["scren"], 2, "No command is called 'scren'; did you mean screen?"),
         (["Pax5"], 2, "there are screen and make-cells-csv (A gene is given as --gene NAME)"),
-        (["screen"], 2, "--run-toml, --gene, --out: the flags of screen come after its name"),
+        (["screen"], 2, "--run-toml, --gene, --out: no flag of screen; the flags of a command come after its name"),
     ],
 )
 def test_of_one_perturbation(refused, flags: list[str], code: int, words: str):

@@ -17,7 +17,7 @@ _GENE = re.compile(
     r"\[\d+/\d+\] (?P<gene>\S+) R2=(?P<r2_in>\S+) out=(?P<r2_out>\S+) n_mod=(?P<n_mod>\d+) kept=(?P<kept>\d+) "
 )
 _ORPHAN = re.compile(r"\[\d+/\d+\] (?P<gene>\S+) orphan: (?P<reason>.*?) rate=")
-_MEDIAN = re.compile(r"median R2: (?P<r2_in>\S+) in sample, (?P<r2_out>\S+) out of sample")
+_MEDIAN = re.compile(r"median R2: (?P<r2_in>\S+) in sample, (?P<r2_out>\S+) held out")
 
 
 @pytest.fixture(scope="module")

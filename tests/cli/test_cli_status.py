@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from spacetravlr.cli import _status, main
-from spacetravlr.cli._format import size
 from spacetravlr.cli._lines import Narrator
-from spacetravlr.cli._pace import Pace
 from spacetravlr.cli._recap import recap
 from spacetravlr.events import GeneClaimed, GeneSkipped, GeneWritten, RunFinished, RunStarted
+from spacetravlr.pace import Pace
 from spacetravlr.run import Manifest, RunDirectory
+from spacetravlr.words import size
 
 HEAVY = ("pandas", "anndata", "numba", "torch", "scipy", "pyarrow", "h5py", "matplotlib")
 

@@ -43,7 +43,7 @@ def test_the_last_words_lead_to_a_perturbation(trained):
     *_, counts, scores, where, following = trained.ended.out.splitlines()
     run = Run.open(trained.directory)
     assert re.fullmatch(rf"complete after \S+: {len(run.genes)} genes written, {len(run.orphans)} orphan", counts)
-    assert re.fullmatch(r"median R2: 0\.\d\d in sample, 0\.\d\d out of sample", scores)
+    assert re.fullmatch(r"median R2: 0\.\d\d in sample, 0\.\d\d held out", scores)
     assert str(trained.directory) in where
     found = re.fullmatch(
         r"next: spacetravlr-perturb --run-toml '(.*)' --gene (\S+) --desired-expr 0 --out ko.feather", following

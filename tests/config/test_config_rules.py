@@ -163,6 +163,14 @@ def test_tiny_penalties_with_a_converged_solver_warn():
     assert RunConfig(lasso={"select": "cv"}).implied() == ()
 
 
+def test_a_switch_that_switches_nothing_is_pointed_out():
+    (notice,) = RunConfig(training={"seed_only": False}).implied()
+    assert notice.startswith("[training].seed_only = false has no effect")
+    assert '"full"' in notice
+    for training in ({"seed_only": True}, {"seed_only": False, "mode": "full"}, {"seed_only": False, "mode": "hybrid"}):
+        assert RunConfig(training=training).implied() == ()
+
+
 def test_an_explicit_grid_factor_is_pointed_out():
     assert RunConfig(perturbation={"ligand_grid_factor": 0.5}).implied() == (
         "[perturbation].ligand_grid_factor = 0.5 means a grid of 0.5 radii for received ligands, in training too; "

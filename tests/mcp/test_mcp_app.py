@@ -197,6 +197,20 @@ def test_an_error_of_the_tool_is_shown_with_what_is_open(host: Host) -> None:
     host.ready()
 
 
+def test_the_rules_of_access_are_kept(host: Host, inaccessible: Callable[[Any], list[str]]) -> None:
+    host.open(theme="dark")
+    host.tell("tool-input-partial", {"arguments": {"run_toml": "my_run", "layer": "X"}})
+    expect(host.frame.locator(".mcp-doing")).to_be_visible()
+    found = inaccessible(host.page.frames[1])
+    host.give("show_spatial_viewer")
+    host.ready()
+    for theme in ("light", "dark"):
+        host.tell("host-context-changed", {"theme": theme})
+        expect(host.frame.locator("html")).to_have_attribute("data-theme", theme)
+        found += inaccessible(host.page.frames[1])
+    assert not found, "\n".join(found)
+
+
 def test_without_a_built_page_one_says_how_to_make_it(host: Host) -> None:
     host.open(html=page_module._NO_PAGE)
     expect(host.frame.locator("body")).to_contain_text("make web")

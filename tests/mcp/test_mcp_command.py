@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -95,7 +96,9 @@ def test_without_the_extra_one_line_says_how_to_get_it(monkeypatch, capsys):
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "mcp" else real(name, *rest))
     assert run([]) == 1
-    assert capsys.readouterr().err == 'Error: assistants need the extra mcp: pip install "spacetravlr-py[mcp]"\n'
+    assert (
+        capsys.readouterr().err == "Error: assistants need the extra mcp: python -m pip install 'spacetravlr-py[mcp]'\n"
+    )
 
 
 def test_help_loads_nothing_heavy():
@@ -143,6 +146,48 @@ def test_data_that_cannot_be_opened_are_told_by_the_tools(tmp_path):
     assert str(tmp_path) not in said
 
 
+def test_a_run_is_opened_with_the_layer_and_clusters_it_was_trained_on(golden, tmp_path, monkeypatch):
+    mcp = pytest.importorskip("mcp")
+    h5py = pytest.importorskip("h5py")
+    from spacetravlr.mcp import _perturb_tools
+    from spacetravlr.mcp.server import make_desk, make_server
+
+    shutil.copytree(golden / "v1_run", tmp_path / "run")
+    with h5py.File(tmp_path / "run" / "tissue.h5ad", "a") as file:
+        file.move("obs/cell_type_int", "obs/leiden")
+        file.move("layers/imputed_count", "layers/logs")
+        del file["obs/cell_type"]
+        order = ["leiden" if one == "cell_type_int" else one for one in file["obs"].attrs["column-order"]]
+        file["obs"].attrs["column-order"] = [one for one in order if one != "cell_type"]
+    toml = tmp_path / "run" / "spacetravlr_run_repro.toml"
+    toml.write_text(toml.read_text().replace("cell_type_int", "leiden").replace('"imputed_count"', '"logs"'))
+    options = AssistantOptions(viewer={"data_roots": (tmp_path,), "cache_dir": tmp_path / "cache"})
+    desk = make_desk(options)
+    monkeypatch.setattr(_perturb_tools, "_MOST_ROWS", 4)
+
+    async def ask():
+        async with mcp.Client(make_server(options, desk)) as client:
+            answer = await client.call_tool("show_spatial_viewer", {"run_toml": "run"})
+            twice = [{"gene": "Hlf"}, {"gene": "Hlf", "dose": 2}]
+            both = await client.call_tool("perturb", {"targets": twice, "scope": {"type": "cluster", "ids": [1]}})
+            once = await client.call_tool("perturb", {"targets": twice[:1], "scope": {"type": "cluster", "ids": [1]}})
+            asked = {"job": once.structured_content["job"], "by": "cluster", "n": 3}
+            long = await client.call_tool("top_effects", asked)
+            part = await client.call_tool("top_effects", {**asked, "group": "1"})
+            return answer, both, long, part
+
+    answer, both, long, part = anyio.run(ask)
+    assert desk.local.stop()
+    assert long.is_error
+    assert "3 groups by 'cluster' have 9 lines together" in long.content[0].text
+    assert len(part.structured_content["groups"][0]["genes"]) == 3
+    assert not answer.is_error, answer.content[0].text
+    found = answer.structured_content["dataset"]
+    assert (found["layer"], found["cluster_column"], found["run"]["genes"]) == ("logs", "leiden", 14)
+    assert both.is_error
+    assert "'Hlf' is a target twice" in both.content[0].text
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments"),
     [
@@ -167,7 +212,7 @@ def test_without_data_every_tool_says_how_to_open_some(tool, arguments, tmp_path
     failed, said = anyio.run(ask)
     assert desk.local.stop()
     assert failed
-    assert "no dataset is open: call show_spatial_viewer" in said
+    assert "nothing is open: call show_spatial_viewer" in said
 
 
 def test_the_demo_is_made_while_the_assistant_waits(tmp_path, monkeypatch):

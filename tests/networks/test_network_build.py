@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -14,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacetravlr.errors import ConfigError, InputError, MissingExtraError, UsageError
+from spacetravlr.errors import ConfigError, InputError, UsageError
 from spacetravlr.networks import FORMATS, Orthologs, Source, build, count, cover, read_provenance, roles
 from spacetravlr.prior import PriorNetwork
 
@@ -307,75 +305,6 @@ def test_nothing_gets_lost_without_being_counted(tfs, pairs, complexes: str, min
         )
     )
     assert found == pytest.approx(kept)
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch):
-    def put(name: str, **members: object) -> None:
-        module = ModuleType(name)
-        module.__dict__.update(members, __version__="9.9")
-        monkeypatch.setitem(sys.modules, name, module)
-
-    return put
-
-
-def test_resources_of_liana(fake):
-    asked = []
-
-    def select_resource(name: str) -> pd.DataFrame:
-        asked.append(name)
-        return PAIRS
-
-    fake("liana", resource=SimpleNamespace(select_resource=select_resource))
-    built = build(["liana:", "liana:cellphonedb"], "mouse")
-    assert asked == ["mouseconsensus", "cellphonedb"]
-    assert len(built.edges) == 3
-    assert built.provenance["sources"][0]["file"] == "liana 9.9, mouseconsensus"
-    fake("liana", rs=SimpleNamespace(select_resource=select_resource))
-    build(["liana:"], "human")
-    assert asked[-1] == "consensus"
-
-
-def test_networks_of_decoupler_in_both_versions(fake):
-    asked = []
-
-    def collectri(organism: str) -> pd.DataFrame:
-        asked.append(organism)
-        return pd.DataFrame({"source": ["Pax5"], "target": ["Cd19"], "weight": [1.0]})
-
-    def dorothea(organism: str, levels: list[str]) -> pd.DataFrame:
-        asked.append((organism, levels))
-        return pd.DataFrame({"source": ["Pax5"], "target": ["Cd79a"], "weight": [1.0], "confidence": ["A"]})
-
-    fake("decoupler", op=SimpleNamespace(collectri=collectri, dorothea=dorothea))
-    built = build(["decoupler:collectri", Source("decoupler:dorothea", confidence=("A",))], "mouse")
-    assert asked == ["mouse", ("mouse", ["A"])]
-    assert weights(built.edges) == {("Pax5", "Cd19"): 1.0, ("Pax5", "Cd79a"): 1.0}
-    fake("decoupler", get_collectri=collectri)
-    assert len(build(["decoupler:"], "mouse").edges) == 1
-    with pytest.raises(ConfigError, match="decoupler's TF networks are collectri, dorothea"):
-        build(["decoupler:progeny"], "mouse")
-    with pytest.raises(InputError, match="has no dorothea"):
-        build(["decoupler:dorothea"], "mouse")
-
-
-def test_packages_that_are_missing_or_fail(fake, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "liana", None)
-    with pytest.raises(MissingExtraError, match="liana is not installed; pip install liana, or give a file"):
-        build(["liana:consensus"], "human")
-
-    def broken(name: str) -> None:
-        raise ConnectionError("no route\nto host")
-
-    fake("liana", rs=SimpleNamespace(select_resource=broken))
-    with pytest.raises(InputError, match=r"the package failed \(ConnectionError: no route to host\)"):
-        build(["liana:consensus"], "human")
-    fake("liana", rs=SimpleNamespace(select_resource=lambda name: None))
-    with pytest.raises(InputError, match="returned no table"):
-        build(["liana:consensus"], "human")
-    fake("liana")
-    with pytest.raises(InputError, match="no select_resource"):
-        build(["liana:consensus"], "human")
 
 
 def test_counts_coverage_and_roles():

@@ -470,7 +470,7 @@ def test_default_radius_fills_a_mapping(caplog):
 
 @pytest.mark.parametrize(("profile", "first"), [("default", 0.0), ("python", -0.5)])
 def test_the_first_step_sees_masked_ligands_by_default(profile, first):
-    # L is masked everywhere, and is received unmasked because a TF-ligand pair names it too
+    # L is masked everywhere, and is received unmasked because a ligand-TF pair names it too
     expression = np.array([[2.0, 1, 1, 1], [2, 0, 0, 0]])
     model = PropagationModel(
         expression, ["L", "R", "F", "T"], np.zeros((2, 2)), [table("T", {"L$R": 0.25, "L#F": 0.125})], radii=1.0,

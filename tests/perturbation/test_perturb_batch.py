@@ -183,7 +183,7 @@ def test_refused_numbers_of_jobs(model, n_jobs):
 
 def test_as_many_at_once_as_fit_into_the_memory(monkeypatch):
     monkeypatch.setattr(_pool.os, "sched_getaffinity", lambda _: range(16), raising=False)
-    monkeypatch.setattr(_pool, "_memory", lambda: 100.0)
+    monkeypatch.setattr(_pool, "machine_memory", lambda: 100.0)
     assert _pool.choose_workers(None, 100, 1.0) == 8
     assert _pool.choose_workers(None, 3, 1.0) == 3
     assert _pool.choose_workers(None, 100, 10.0) == 5

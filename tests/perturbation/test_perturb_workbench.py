@@ -110,7 +110,6 @@ def test_scopes_in_words_and_rows(bench: Workbench, tmp_path: Path):
     (tmp_path / "box.csv").write_text("x,y\n0,0\n9,0\n9,4\n0,4\n")
     inside = Scope(region=tmp_path / "box.csv").resolve(bench)
     np.testing.assert_array_equal(inside, np.flatnonzero(bench.model.xy[:, 1] <= 4))
-    assert Scope.of_rows(np.array([2, 5]), "two cells").resolve(bench).tolist() == [2, 5]
 
 
 def test_scopes_without_cells_say_why(bench: Workbench, tmp_path: Path):
@@ -332,8 +331,6 @@ def test_default_names_tell_requests_apart(bench: Workbench, tmp_path: Path):
         Scope(column="cell_type", labels=("a",)),
         Scope(table=Table(Path("here/cells.csv"), "some")),
         Scope(table=Table(Path("there/cells.csv"), "some")),
-        Scope.of_rows([1, 2], "drawn"),
-        Scope.of_rows([1, 3], "drawn"),
     ]
     told = {default_export(Request((Item("G01", Dose.parse(0.0), one, None),), 1), tmp_path).name for one in many}
     assert len(told) == len(many)

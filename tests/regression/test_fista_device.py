@@ -11,14 +11,7 @@ from spacetravlr.regression._fista_batch import solve
 from spacetravlr.regression.fista import FistaBatch, fista_batch, fista_batch_rows
 
 torch = pytest.importorskip("torch")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread_of_torch")
 
 
 README = {"group_reg": 1e-9, "l1_reg": 1e-9, "n_iter": 100, "tol": 1e-4}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -124,9 +126,13 @@ def test_sdist_and_wheel_hold_what_they_should(built):
         assert kept <= set(packages)
     assert not [name for name in names if name.startswith("tests") or "__pycache__" in name or name.endswith(".nbi")]
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    metadata = zipfile.ZipFile(wheel).read(next(name for name in names if name.endswith("/METADATA"))).decode()
+    assert "# SpaceTravLR for Python" in metadata
+    assert not re.findall(r"\]\((?!https?:|#)", metadata)  # an index has no files beside the README
     with tarfile.open(sdist) as archive:
         inside = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "tests/conftest.py"} <= inside
+    assert {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "tests/conftest.py", "docs/start.md"} <= inside
+    assert not [name for name in inside if "/_build/" in name or "node_modules" in name or "__pycache__" in name]
 
 
 def test_demo_without_a_network(bare, tmp_path):
@@ -179,29 +185,84 @@ def test_without_its_extra_a_face_says_what_to_install(bare, tmp_path, program, 
 
 
 FACES = {
-    "cnn": "from spacetravlr.niche.network import NicheNetwork",
-    "tui": "import spacetravlr.tui.train_app, spacetravlr.tui.perturb",
-    "viewer": "from spacetravlr.viewer import create_app",
-    "mcp": "from spacetravlr.mcp.server import make_server",
-    "cluster": "import distributed; from spacetravlr.cluster import ClusterExecutor",
-    "pp": "import scanpy; from spacetravlr.pp import prepare",
+    "cnn": "cnn.py",
+    "tui": "tui.py",
+    "viewer": "viewer.py",
+    "mcp": "assistant.py",
+    "cluster": "cluster.py",
+    "pp": "pp.py",
 }
+"""By extra, a program that uses its face; each says in its first line what it does."""
+
+
+@pytest.fixture(scope="module")
+def trained(bare, tmp_path_factory) -> Path:
+    """A directory with a small tissue, its network where it is looked for, and a run of it."""
+    place = tmp_path_factory.mktemp("trained")
+    bare.run(
+        "python",
+        "-c",
+        "from spacetravlr.datasets import simulated_tissue, write_network\n"
+        "tissue = simulated_tissue(300, 60, 3, 1, radius=60.0)\n"
+        "write_network(tissue, 'data')\n"
+        "tissue.write_h5ad('tissue.h5ad')",
+        cwd=place,
+    )
+    bare.run("spacetravlr", *SAMPLE, "--output-dir", "trained", cwd=place)
+    return place
+
+
+SAMPLE = ("--h5ad", "tissue.h5ad", "--radius", "60")
+
+
+def test_every_extra_has_a_face():
+    import tomllib
+
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(FACES) == set(extras) - {"all", "docs", "test"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("extra", list(FACES))
-def test_each_extra_alone(built, tmp_path, extra):
+def test_each_extra_alone(built, trained, tmp_path, extra):
     one = Environment.make(tmp_path, next(built.glob("*.whl")), extra)
-    one.run("python", "-c", FACES[extra], cwd=tmp_path)
-    one.run("spacetravlr", "doctor", cwd=tmp_path)
+    doctor = one.run("spacetravlr", "doctor", cwd=tmp_path).splitlines()
+    assert [line for line in doctor if line.startswith("ok") and f"[{extra}]" in line]
+    for other in set(FACES) - {extra, *({"viewer"} if extra == "mcp" else ())}:
+        assert not [line for line in doctor if line.startswith("ok") and f"[{other}]" in line]
+    place = tmp_path / "work"
+    shutil.copytree(trained, place)
+    one.run("python", str(ROOT / "tests" / "release" / "faces" / FACES[extra]), cwd=place)
 
 
 @pytest.mark.slow
-def test_lowest_dependencies(built, tmp_path):
+@pytest.mark.parametrize("newest", [False, True], ids=["lowest", "newest"])
+def test_lowest_and_newest_dependencies(built, tmp_path, newest):
+    """A training, a knock-out and a second look at the files, with the oldest versions allowed and with the newest there are."""
     import tomllib
 
-    lowest = tmp_path / "lowest.txt"
+    limits = tmp_path / "limits.txt"
     needs = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    lowest.write_text("\n".join(need.replace(">=", "==") for need in needs))
-    one = Environment.make(tmp_path, next(built.glob("*.whl")), constraints=lowest)
+    limits.write_text("" if newest else "\n".join(need.replace(">=", "==") for need in needs))
+    one = Environment.make(tmp_path, next(built.glob("*.whl")), constraints=limits)
     one.run("spacetravlr", "demo", "--cells", "600", cwd=tmp_path)
+    run = str(tmp_path / "demo_spacetravlr" / "run")
+    one.run("spacetravlr", "edges", run, cwd=tmp_path)
+    one.run(
+        "python",
+        "-W",
+        "error",
+        "-c",
+        "import warnings\n"
+        "# what the libraries say of each other; what they say of this package is an error\n"
+        "for text in ('The .future.infer_string. option', 'The .mode.chained_assignment. option'):\n"
+        "    warnings.filterwarnings('ignore', text)\n"
+        "import spacetravlr as stl\n"
+        "adata = stl.datasets.simulated_tissue(300, 40, 3, 1, radius=60.0)\n"
+        "stl.datasets.write_network(adata, 'data')\n"
+        "run = stl.tl.train(adata, out='memory', network_data_dir='data', radius=60.0)\n"
+        "effect = run.perturb({run.betas(run.genes[0]).tfs[0]: 0.0})\n"
+        "assert abs(effect.delta).max() > 0\n"
+        "effect.write('ko.feather')",
+        cwd=tmp_path,
+    )

@@ -238,6 +238,7 @@ def test_recovery_counts_edges_one_by_one(trained):
         (t, m, c): e for t, m, c, e in truth[["target", "modulator", "cell_type", "effect"]].itertuples(index=False)
     }
     true = hits = right = written = 0
+    by_size = []
     for gene in run.genes:
         betas = run.betas(gene)
         true += sum(1 for (t, m, _), e in effects.items() if t == gene and e != 0 and "$" in m)
@@ -248,10 +249,15 @@ def test_recovery_counts_edges_one_by_one(trained):
                     written += 1
                     effect = effects.get((gene, name, names[label]), 0.0)
                     hits += effect != 0
+                    by_size.append((-abs(value), effect != 0))
                     right += effect * value > 0
     one = found["LR"]
     assert (one.n_true, one.n_found, one.n_written, one.n_right_sign) == (true, hits, written, right)
     assert one.precision[-1] == pytest.approx(hits / written)
+    so_far = 0
+    for place, (_, hit) in enumerate(sorted(by_size, key=lambda item: item[0])):
+        so_far += hit
+        assert one.precision[place] == so_far / (place + 1)
     assert "Known edges" in report_html(trained.run.path)
 
 

@@ -61,7 +61,7 @@ def test_it_sorts_by_mouse_and_keyboard_and_filters(page_file, visit, trained):
     assert wanted in names(page)
     page.locator("#find").fill("")
     expect(page.locator(NAMES)).to_have_count(60)
-    page.locator("#fate").select_option(label=f"no model ({len(trained.run.orphans)})")
+    page.locator("#fate").select_option(label=f"orphan ({len(trained.run.orphans)})")
     assert sorted(names(page)) == sorted(trained.run.orphans)
     page.locator(NAMES).first.click()
     opened = page.locator("#genes tr.open").inner_text()

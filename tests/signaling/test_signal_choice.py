@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import pytest
 
-from spacetravlr.signaling import SignalField, exact_received
+from spacetravlr.signaling import SignalField
 from spacetravlr.signaling._exact import RECEIVERS, PairwisePlan
 from spacetravlr.signaling._neighbours import NeighbourPlan
 from spacetravlr.signaling._weights import Weights
@@ -72,7 +72,7 @@ def test_impossible_methods_give_way_and_say_so(method, extent, options, word, c
     assert word in field.reason
     assert word in caplog.text
     options.pop("tol", None)
-    expected = exact_received(xy, 1.0, values, **options)
+    expected = SignalField(xy, 1.0, method="exact", **options).apply(values)
     np.testing.assert_allclose(field.apply(values), expected, rtol=0, atol=1e-6 * expected.max())
 
 
@@ -81,7 +81,7 @@ def test_neighbours_without_end_reach_until_weights_vanish():
     values = np.random.default_rng(1).uniform(size=(400, 2))
     field = SignalField(xy, 1.0, method="neighbours", tol=0.0)
     assert field.error_bound == 0
-    np.testing.assert_allclose(field.apply(values), exact_received(xy, 1.0, values), rtol=1e-13)
+    np.testing.assert_allclose(field.apply(values), SignalField(xy, 1.0, method="exact").apply(values), rtol=1e-13)
 
 
 def test_too_many_neighbours_to_store_are_summed_in_blocks(monkeypatch):
@@ -93,7 +93,7 @@ def test_too_many_neighbours_to_store_are_summed_in_blocks(monkeypatch):
     assert isinstance(stored._plan, NeighbourPlan)
     assert isinstance(blocks._plan, PairwisePlan)
     assert blocks.method == "neighbours"
-    expected = exact_received(xy, 1.0, values)
+    expected = SignalField(xy, 1.0, method="exact").apply(values)
     assert np.abs(blocks.apply(values) - expected).max() <= 1e-4 * expected.max()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spacetravlr.errors import InputError
-from spacetravlr.signaling import SignalField, exact_received
+from spacetravlr.signaling import SignalField
 
 N = 1300
 METHODS = ("exact", "neighbours", "spectral", "gridded")
@@ -32,7 +32,7 @@ def tissue(name):
     rng = np.random.default_rng(sorted(SPACES).index(name))
     xyz = rng.uniform(0, 1, (N, len(SPACES[name]))) * SPACES[name]
     values = np.concatenate([rng.uniform(size=(N, 2)), np.eye(N)[:, [0, 9]], rng.lognormal(0, 3, (N, 2))], axis=1)
-    return xyz, values, exact_received(xyz, 1.0, values)
+    return xyz, values, SignalField(xyz, 1.0, method="exact").apply(values)
 
 
 def test_the_formula_in_space():
@@ -42,7 +42,7 @@ def test_the_formula_in_space():
     for i, here in enumerate(xyz):
         for j, there in enumerate(xyz):
             expected[i] += math.exp(-(math.dist(here, there) ** 2) / (2 * 300.0**2)) * values[j] / 40
-    np.testing.assert_allclose(exact_received(xyz, 300.0, values), expected, rtol=1e-13)
+    np.testing.assert_allclose(SignalField(xyz, 300.0, method="exact").apply(values), expected, rtol=1e-13)
     for method in METHODS:
         received = SignalField(xyz, 300.0, method=method, tol=1e-9).apply(values)
         np.testing.assert_allclose(received, expected, rtol=0, atol=1e-9 * expected.max())
@@ -115,7 +115,7 @@ def test_ribbons_cost_less_than_squares(turned, tol):
     assert field.expected_ns <= square.expected_ns
     assert min(int(count) for count in field.describe()["functions"].split(",")) == 0
     values = rng.uniform(size=(8000, 2))
-    expected = exact_received(ribbon, 1.0, values)
+    expected = SignalField(ribbon, 1.0, method="exact").apply(values)
     assert np.abs(field.apply(values) - expected).max() <= tol * expected.max()
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spacetravlr.errors import InputError
-from spacetravlr.signaling import SignalField, SignalFields, exact_received, received_by_radius
+from spacetravlr.signaling import SignalField, SignalFields
 
 LIGANDS = ["Tgfb1", "Efna1", "Wnt5a", "Dll1", "Cxcl12"]
 RADII = {"Tgfb1": 2.0, "Efna1": 0.5, "Wnt5a": 2, "Dll1": 0.5}
@@ -20,16 +20,16 @@ def tissue():
 
 def test_every_ligand_at_its_radius(tissue):
     xy, values = tissue
-    received = received_by_radius(xy, values, LIGANDS, RADII, scale=2.0)
+    received = SignalFields(xy, scale=2.0).received(values, LIGANDS, RADII)
     for column, ligand in enumerate(LIGANDS[:4]):
-        expected = exact_received(xy, RADII[ligand], values[:, column], scale=2.0)
+        expected = SignalField(xy, RADII[ligand], method="exact", scale=2.0).apply(values[:, column])
         np.testing.assert_allclose(received[:, column], expected, rtol=1e-13)
     assert not received[:, 4].any()
 
 
 def test_one_radius_for_all(tissue):
     xy, values = tissue
-    received = received_by_radius(xy, values, LIGANDS, 2.0, kernel="truncated")
+    received = SignalFields(xy, kernel="truncated").received(values, LIGANDS, 2.0)
     np.testing.assert_array_equal(received, SignalField(xy, 2.0, kernel="truncated").apply(values))
 
 
@@ -50,20 +50,20 @@ def test_results_in_float32(tissue):
     for radii in (RADII, 2.0):
         received = fields.received(values, LIGANDS, radii)
         assert received.dtype == np.float32
-        np.testing.assert_allclose(received, received_by_radius(xy, values, LIGANDS, radii), rtol=1e-6)
+        np.testing.assert_allclose(received, SignalFields(xy).received(values, LIGANDS, radii), rtol=1e-6)
 
 
 def test_no_ligands(tissue):
     xy, _ = tissue
-    assert received_by_radius(xy, np.empty((120, 0)), [], {}).shape == (120, 0)
+    assert SignalFields(xy).received(np.empty((120, 0)), [], {}).shape == (120, 0)
 
 
 @pytest.mark.parametrize("shape", [(120, 4), (120,), (120, 6)])
 def test_columns_must_match_the_ligands(tissue, shape):
     with pytest.raises(InputError, match="5 ligands"):
-        received_by_radius(tissue[0], np.ones(shape), LIGANDS, 1.0)
+        SignalFields(tissue[0]).received(np.ones(shape), LIGANDS, 1.0)
 
 
 def test_wrong_radius_is_named(tissue):
     with pytest.raises(InputError, match="radius"):
-        received_by_radius(*tissue, LIGANDS, {"Tgfb1": -1.0})
+        SignalFields(tissue[0]).received(tissue[1], LIGANDS, {"Tgfb1": -1.0})

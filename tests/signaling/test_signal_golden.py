@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spacetravlr.signaling import SignalField, received_by_radius
+from spacetravlr.signaling import SignalField, SignalFields
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +36,8 @@ def radii(figures):
 def test_received_ligands(figures, radii, expression, output, scale, method):
     reference, tissue = figures
     columns = [str(name) for name in reference["columns"]]
-    received = received_by_radius(
-        tissue["xy"], reference[expression], columns, radii, kernel="truncated", scale=scale, method=method
+    received = SignalFields(tissue["xy"], kernel="truncated", scale=scale, method=method).received(
+        reference[expression], columns, radii
     )
     np.testing.assert_allclose(received, reference[output], rtol=0, atol=1e-12)
 

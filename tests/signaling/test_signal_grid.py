@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from spacetravlr.signaling import SignalField, exact_received, grid_received
+from spacetravlr.signaling import SignalField
 
 
 def literal_grid(xy, values, radius, factor):
@@ -52,10 +52,10 @@ def test_grid_is_the_rule(crowd, factor):
 
 def test_finer_is_closer_and_never_negative(crowd):
     xy, values = crowd
-    exact = exact_received(xy, 150.0, values)
+    exact = SignalField(xy, 150.0, method="exact").apply(values)
     errors = []
     for factor in (0.5, 0.3):
-        received = grid_received(xy, 150.0, values, grid_factor=factor)
+        received = SignalField(xy, 150.0, method="grid", grid_factor=factor).apply(values)
         assert received.min() >= 0
         errors.append(np.abs(received - exact).max() / exact.max())
     assert errors[1] < errors[0] < 0.05
@@ -65,9 +65,9 @@ def test_lattice_of_the_acceptance_list():
     """10 x 10 cells, spacing 10, ligand 1, r = 50, factor 0.3."""
     xy = np.stack(np.divmod(np.arange(100), 10), axis=1) * 10.0
     ones = np.ones(100)
-    received = grid_received(xy, 50.0, ones, grid_factor=0.3)
+    received = SignalField(xy, 50.0, method="grid", grid_factor=0.3).apply(ones)
     assert SignalField(xy, 50.0, grid_factor=0.3).method == "grid"
-    assert 0 < np.abs(received - exact_received(xy, 50.0, ones)).max() < 0.05
+    assert 0 < np.abs(received - SignalField(xy, 50.0, method="exact").apply(ones)).max() < 0.05
 
 
 def test_as_many_anchors_as_cells_means_bit_equal_to_exact():
@@ -80,7 +80,7 @@ def test_as_many_anchors_as_cells_means_bit_equal_to_exact():
     more = SignalField(xy, 100.0, method="grid", grid_factor=1000 / 11.9 / 100)
     assert (fewer.method, more.method) == ("grid", "exact")
     assert "anchors" in more.reason
-    np.testing.assert_array_equal(more.apply(values), exact_received(xy, 100.0, values))
+    np.testing.assert_array_equal(more.apply(values), SignalField(xy, 100.0, method="exact").apply(values))
     assert np.abs(fewer.apply(values) - more.apply(values)).max() > 0
 
 
@@ -89,7 +89,7 @@ def test_no_factor_means_exact(crowd, factor):
     xy, values = crowd
     field = SignalField(xy, 150.0, grid_factor=factor)
     assert field.method == "exact"
-    np.testing.assert_array_equal(field.apply(values), exact_received(xy, 150.0, values))
+    np.testing.assert_array_equal(field.apply(values), SignalField(xy, 150.0, method="exact").apply(values))
 
 
 @pytest.mark.parametrize("options", [{"cutoff": 20.0}, {"cutoff": 400.0}, {"kernel": "truncated"}])
@@ -97,11 +97,12 @@ def test_grid_is_not_for_kernels_that_end(crowd, options):
     xy, values = crowd
     field = SignalField(xy, 150.0, grid_factor=0.5, **options)
     assert field.method == "exact"
-    np.testing.assert_array_equal(field.apply(values), exact_received(xy, 150.0, values, **options))
+    np.testing.assert_array_equal(field.apply(values), SignalField(xy, 150.0, method="exact", **options).apply(values))
 
 
 def test_grid_without_factor_takes_a_half(crowd):
     xy, values = crowd
     np.testing.assert_array_equal(
-        SignalField(xy, 150.0, method="grid").apply(values), grid_received(xy, 150.0, values, grid_factor=0.5)
+        SignalField(xy, 150.0, method="grid").apply(values),
+        SignalField(xy, 150.0, method="grid", grid_factor=0.5).apply(values),
     )

@@ -9,7 +9,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from spacetravlr.errors import InputError
-from spacetravlr.signaling import SignalField, exact_received
+from spacetravlr.signaling import SignalField
 from spacetravlr.signaling import _tile_kernels as kernels
 from spacetravlr.signaling._columns import column_extremes
 
@@ -19,7 +19,7 @@ def tissue():
     rng = np.random.default_rng(5)
     xy = rng.uniform(0, 12, (2500, 2))
     values = np.concatenate([rng.lognormal(0, 2, (2500, 66)), np.eye(2500)[:, :3]], axis=1)
-    return xy, values, exact_received(xy, 1.0, values)
+    return xy, values, SignalField(xy, 1.0, method="exact").apply(values)
 
 
 @pytest.mark.parametrize(("tol", "precision"), [(1e-3, "single"), (1e-4, "single"), (1e-5, "double"), (1e-6, "double")])
@@ -91,7 +91,7 @@ def test_the_promise_holds_after_rounding(tissue, method, tol):
     assert 2.0**-24 < field.error_bound <= tol
     assert (error <= field.error_bound).all()
     mixed = values[:, :4] - values[:, 4:8]
-    reference = exact_received(xy, 1.0, mixed)
+    reference = SignalField(xy, 1.0, method="exact").apply(mixed)
     assert np.abs(field.apply(mixed) - reference).max() <= tol * np.abs(reference).max()
 
 
@@ -133,7 +133,7 @@ def test_same_bits_on_any_number_of_threads_in_many_runs(tol, n_channels):
 def test_any_number_of_channels(n_channels, tol):
     rng = np.random.default_rng(n_channels)
     xy, values = rng.uniform(0, 12, (1500, 2)), rng.uniform(size=(1500, n_channels))
-    expected = exact_received(xy, 1.0, values)
+    expected = SignalField(xy, 1.0, method="exact").apply(values)
     received = SignalField(xy, 1.0, method="gridded", tol=tol).apply(values)
     assert (np.abs(received - expected).max(axis=0) <= tol * expected.max(axis=0)).all()
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacetravlr.errors import InputError
-from spacetravlr.signaling import SignalField, SignalFields, exact_received
+from spacetravlr.signaling import SignalField, SignalFields
 
 
 def literal(xy, radius, values, samples):
@@ -54,7 +54,7 @@ def slides():
     expected = np.zeros_like(values)
     for label in ("large", "small", "alone"):
         mine = samples == label
-        expected[mine] = exact_received(xy[mine], 1.0, values[mine]) * mine.sum() / 3301
+        expected[mine] = SignalField(xy[mine], 1.0, method="exact").apply(values[mine]) * mine.sum() / 3301
     return xy, values, samples, expected
 
 

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import pytest
 
-from spacetravlr.signaling import SignalField, exact_received
+from spacetravlr.signaling import SignalField
 
 N = 1300
 RADIUS = 40.0
@@ -51,7 +51,7 @@ def tissue(shape):
         ],
         axis=1,
     )
-    return xy, values, exact_received(xy, RADIUS, values)
+    return xy, values, SignalField(xy, RADIUS, method="exact").apply(values)
 
 
 @pytest.mark.parametrize("tol", [1e-3, 1e-6, 1e-9])
@@ -86,9 +86,9 @@ def test_mixed_signs_keep_the_bound_of_the_call(method, cancel):
     xy = np.concatenate([half, half + 1e-9])
     plus = rng.uniform(size=(700, 2))
     values = np.concatenate([plus, -cancel * plus])
-    expected = exact_received(xy, 1.0, values)
+    expected = SignalField(xy, 1.0, method="exact").apply(values)
     received = SignalField(xy, 1.0, method=method, tol=1e-5).apply(values)
-    floor = 1e-13 * exact_received(xy, 1.0, np.abs(values)).max()
+    floor = 1e-13 * SignalField(xy, 1.0, method="exact").apply(np.abs(values)).max()
     assert np.abs(received - expected).max() <= 1e-5 * np.abs(expected).max() + floor
 
 

@@ -27,9 +27,9 @@ import pandas as pd
 import pytest
 
 from spacetravlr.betas import Betas
-from spacetravlr.cli._pace import Pace
 from spacetravlr.errors import RunDirectoryError
 from spacetravlr.events import Event, GeneClaimed, GeneOrphan, GeneSkipped, GeneWritten, Notice, RunFinished
+from spacetravlr.pace import Pace
 from spacetravlr.run import Run, RunDirectory, read_log
 from spacetravlr.training import StopRequest, train, trainer
 

@@ -171,6 +171,60 @@ def toy_model() -> Any:
     return PropagationModel(X, genes, xy, betas, radii=80.0, cluster_labels=kinds[codes], cell_names=cells, obs=obs)
 
 
+class Hand:
+    """What tests of the perturbation screens do again and again."""
+
+    async def until(self, pilot: Any, condition: Callable[[], Any], seconds: float = 60) -> None:
+        """Wait for something, with a limit."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end
+            await pilot.pause(0.02)
+
+    async def ready(self, pilot: Any) -> Any:
+        """Wait for the main screen, and return it."""
+        from spacetravlr.tui._perturb_main import MainScreen
+
+        app = pilot.app
+        await self.until(pilot, lambda: isinstance(app.screen, MainScreen) and app.screen.is_mounted and app.main.gene)
+        await pilot.pause()
+        return app.main
+
+    async def idle(self, pilot: Any) -> None:
+        """Wait until nothing is simulated."""
+        await self.until(pilot, lambda: not pilot.app.main.queue.busy)
+        await pilot.pause()
+
+    async def press(self, pilot: Any, *keys: str) -> None:
+        """Press keys, and let what follows happen."""
+        await pilot.press(*keys)
+        await pilot.pause()
+
+
+@pytest.fixture(scope="session")
+def hand() -> Hand:
+    """Drives the perturbation screens."""
+    return Hand()
+
+
+@pytest.fixture
+def bench(toy_model: Any, tmp_path: Path) -> Any:
+    """The toy model as a run that is loaded."""
+    from spacetravlr.perturbation.workbench import Workbench
+
+    return Workbench(toy_model, place=tmp_path, title="my_run", n_propagation=2)
+
+
+@pytest.fixture
+def app(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The perturbation screens of the toy model."""
+    from spacetravlr.perturbation.workbench import Draft
+    from spacetravlr.tui.perturb import PerturbApp
+
+    monkeypatch.chdir(tmp_path)
+    return PerturbApp(lambda path, progress, cancelled: (bench, Draft(n_propagation=2)), path=Path("my_run"))
+
+
 @dataclass(frozen=True)
 class Trained:
     """A finished run of a small tissue, and what it was trained on."""

@@ -64,7 +64,6 @@ def outside(state="running", others: Iterable[Other] = (), held: Iterable[str] =
         rate=2.0,
         eta=30.0,
         held=frozenset(held),
-        n_finished=3,
         n_bytes=1000,
         last=5.0,
     )

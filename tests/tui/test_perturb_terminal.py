@@ -177,6 +177,6 @@ def test_without_the_library_the_prompt_is_opened_and_says_why(start, ended, sma
         "u.find_spec = lambda name, *a: None if name == 'textual' else real(name, *a); "
     )
     screen = start("--run-toml", small_run.directory, before=before)
-    screen.wait_for("the full screen needs the extra tui (pip install 'spacetravlr-py[tui]')", "perturb>")
+    screen.wait_for("the full screen needs the extra tui (python -m pip install 'spacetravlr-py[tui]')", "perturb>")
     screen.keys("C-d")
     ended(screen, 0)

@@ -118,7 +118,7 @@ def test_scores_agree(told: tuple[Both, Run]):
             assert by_cluster[label] == pytest.approx((a, b), nan_ok=True)
         assert both.board.gene(gene).n_kept == len(run.betas(gene).modulators)
     assert view.median_r2_in == pytest.approx(np.median([pair[0] for pair in best.values()]))
-    said = re.search(r"median R2: (\S+) in sample, (\S+) out of sample", both.text.getvalue())
+    said = re.search(r"median R2: (\S+) in sample, (\S+) held out", both.text.getvalue())
     assert said is not None
     assert said.groups() == (f"{view.median_r2_in:.2f}", f"{view.median_r2_out:.2f}")
 

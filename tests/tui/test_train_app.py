@@ -106,7 +106,7 @@ def frozen() -> Dashboard:
         board.apply(GeneClaimed(gene))
     wait(3.0)
     other = Other("node7", 4321, 1, "Irf4", 60.0, gone=False)
-    board.set_outside(Outside("running", (other,), math.nan, math.nan, frozenset({"Irf4"}), 30, 8_123_456, 2.0))
+    board.set_outside(Outside("running", (other,), math.nan, math.nan, frozenset({"Irf4"}), 8_123_456, 2.0))
     return board
 
 

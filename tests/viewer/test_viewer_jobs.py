@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 
 from spacetravlr.perturbation import SimulationCancelledError
-from spacetravlr.viewer import _simulate
+from spacetravlr.viewer import _jobs, _simulate
 from spacetravlr.viewer._jobs import MOST_OPEN, JobBook
 from spacetravlr.viewer._problem import ProblemError
 
@@ -142,6 +143,7 @@ def test_doses_in_every_form(client, dose, label):
         ({"targets": []}, 400), ({"targets": [{"gene": "Nope"}]}, 404), ({"targets": [{"gene": "Esr2", "dose": -1}]}, 400),
         ({"targets": [{"gene": "Esr2", "dose": "much"}]}, 400), ({"n_propagation": 33}, 400), ({"kind": "magic"}, 400),
         ({"targets": [{"gene": "Esr2", "dose": [1, 2]}]}, 400),
+        ({"targets": [{"gene": "Esr2", "dose": 0}, {"gene": "Agt"}, {"gene": "Esr2", "dose": 2}]}, 400),
     ],
 )  # fmt: skip
 def test_jobs_that_make_no_sense_are_refused_at_once(client, changes, status):
@@ -287,7 +289,7 @@ def test_what_does_not_fit_into_memory_is_refused_with_numbers(client, monkeypat
     monkeypatch.setattr(_simulate, "available_memory", lambda: 1000)
     answer = submit(client)
     assert answer.status_code == 507
-    assert "GB" in answer.json()["message"]
+    assert "of memory, and 1 kB are left" in answer.json()["message"]
     assert client.post("/api/perturb/preview", json={"gene": "Agt", "desired_expr": 3.75}).status_code == 507
 
 
@@ -329,6 +331,77 @@ def test_results_are_forgotten_when_they_take_too_much():
     with pytest.raises(ProblemError, match="no such job"):
         book.get("s", jobs[0].id)
     book.close()
+
+
+def test_what_failed_is_forgotten_too_however_many_sessions_there_are(monkeypatch):
+    monkeypatch.setattr(_jobs, "MOST_KEPT_IN_ALL", 5)
+    book = JobBook(1)
+
+    def work(_):
+        raise ProblemError(400, "no")
+
+    jobs = []
+    for session in range(12):
+        jobs.append(book.submit(str(session), "perturb", work, title="x", dataset="d", request={}))
+        assert jobs[-1].over.wait(10)
+    assert [len(book.list(str(session))) for session in range(12)] == [0] * 7 + [1] * 5
+    book.close()
+
+
+def test_results_belong_to_the_cells_of_their_sample(make_client, data_root):
+    twin = data_root / "twin.h5ad"
+    with h5py.File(data_root / "run" / "tissue.h5ad") as source, h5py.File(twin, "w") as target:
+        for name in source:
+            source.copy(name, target)
+        target.attrs.update(source.attrs)
+        # as many cells, by the same names, and other ones
+        target["obs/cell_type/codes"][:] = source["obs/cell_type/codes"][:][::-1]
+    client = make_client()
+    made = wait(client, submit(client, n_propagation=0).json()["id"])["id"]
+    field = {"kind": "field", "job": made, "n_neighbors": 5, "grid_size": 8}
+    asked = [f"jobs/{made}/top", f"jobs/{made}/rings?gene=Hlf", f"columns/delta/Hlf?job={made}"]
+    assert [client.get(f"/api/v2/{path}", headers=TAB).status_code for path in asked] == [200] * 3
+    files = client.get("/api/v2/data").json()["roots"][0]["files"]
+    other = next(one["id"] for one in files if one["name"] == "twin.h5ad")
+    opened = client.post("/api/v2/open", json={"h5ad_id": other, "cluster_column": "cell_type_int"}, headers=TAB)
+    assert opened.status_code == 200
+    answers = [client.get(f"/api/v2/{path}", headers=TAB) for path in asked]
+    answers.append(client.post("/api/v2/jobs", json=field, headers=TAB))
+    block = {"columns": [{"kind": "delta", "name": "Hlf", "job": made}]}
+    answers.append(client.post("/api/v2/columns", json=block, headers=TAB))
+    assert [(one.status_code, one.json()["code"]) for one in answers] == [(409, "wrong_job")] * 5
+    # a page is told of the jobs about what it shows
+    shown, there = opened.json()["dataset"], client.get("/api/v2/meta").json()["dataset"]
+    assert client.get("/api/v2/jobs", params={"dataset": shown}, headers=TAB).json() == []
+    for params in ({"dataset": there}, {}):
+        assert [one["id"] for one in client.get("/api/v2/jobs", params=params, headers=TAB).json()] == [made]
+    assert client.get("/api/v2/jobs?dataset=unknown", headers=TAB).status_code == 404
+    twin.unlink()
+
+
+def test_what_was_computed_goes_with_the_data(make_client, data_root):
+    client = make_client()
+    hub = client.app.state.hub
+    submit(client, n_propagation=0)
+    made = wait(client, client.get("/api/v2/jobs", headers=TAB).json()[0]["id"])["id"]
+    field = {"gene": "Esr2", "n_neighbors": 5, "n_propagation": 1}
+    assert client.post("/api/perturb/umap-field", json=field).status_code == 200
+    assert (len(hub.effects), len(hub.fields)) == (1, 1)
+    copies = [data_root / f"copy{at}.h5ad" for at in range(5)]
+    for at, path in enumerate(copies):
+        shutil.copy(data_root / "run" / "tissue.h5ad", path)
+        # the one that all see, then those of tabs
+        body = {"adata_path": path.name, "cluster_annot": "cell_type_int"}
+        if at == 0:
+            assert client.post("/api/session/configure", json=body).status_code == 200
+        else:
+            mine = {"adata_path": path.name, "cluster_column": "cell_type_int"}
+            assert client.post("/api/v2/open", json=mine, headers=OTHER).status_code == 200
+        known = [one["id"] for one in client.get("/api/v2/jobs", headers=TAB).json()]
+        assert known == ([made] if at < 3 else [])
+    assert (len(hub.effects), len(hub.fields)) == (0, 0)
+    for path in copies:
+        path.unlink()
 
 
 def test_closing_cancels_what_is_at_work():

@@ -57,7 +57,27 @@ def test_a_betadata_link_that_leads_out_is_no_table(make_client, data_root, secr
     assert client.post(CONFIGURE, json=body).status_code == 200
     assert client.get("/api/betadata/columns?gene=Hlf").status_code == 200
     assert client.get("/api/betadata/columns?gene=Agt").status_code == 404
+    # nor does the model compute with it, which would tell what is in it
+    runtime = client.app.state.hub.current().runtime
+    runtime.join(60)
+    assert runtime.state == "ready", runtime.message
+    assert "Agt" not in runtime.run.betabase
+    assert "Hlf" in runtime.run.betabase
     shutil.rmtree(copy)
+
+
+def test_a_network_that_leads_out_is_not_read(make_client, data_root, secret):
+    folder = data_root / "linked network"
+    folder.mkdir()
+    shutil.copy(data_root / "network" / "mouse_network.parquet", secret)
+    (folder / "mouse_network.parquet").symlink_to(secret / "mouse_network.parquet")
+    client = make_client(run=False)
+    body = {"adata_path": "run/tissue.h5ad", "network_dir": folder.name, "cluster_annot": "cell_type_int"}
+    assert client.post(CONFIGURE, json=body).status_code == 200
+    assert "network_dir" not in client.get("/api/meta").json()
+    notices = client.get("/api/v2/meta").json()["notices"]
+    assert any("outside the data roots" in notice for notice in notices)
+    shutil.rmtree(folder)
 
 
 def test_nothing_outside_the_roots_is_opened_or_told_about(fresh, secret, data_root):
@@ -137,7 +157,9 @@ def test_files_that_lead_to_other_files_are_not_opened(fresh, data_root, kind):
 
 
 def test_unknown_hosts_are_refused(client):
-    for host in ("evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", "192.168.1.7:8080"):
+    names = ("evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", "192.168.1.7:8080")
+    odd = ("[::1].evil", "[::1", "localhost:80:evil", "127.0.0.1:80@evil", "localhost/evil", "localhost:x")
+    for host in (*names, *odd):
         assert client.get("/api/meta", headers={"Host": host}).status_code == 421
         assert client.get("/", headers={"Host": host}).status_code == 421
     for host in ("127.0.0.1", "localhost:9999", "[::1]:8080", "LOCALHOST"):
@@ -200,6 +222,22 @@ def test_login_gives_a_cookie_that_scripts_cannot_read(guarded):
     assert guarded.post("/api/cancel", headers={"Origin": "http://evil.example"}).status_code == 403
 
 
+def test_two_viewers_on_one_host_do_not_take_each_others_cookie(make_client):
+    jar = {}
+    for port, token in ((8080, "the-secret-of-one"), (8081, "the-secret-of-the-other")):
+        address = f"http://127.0.0.1:{port}"
+        client = make_client(run=False, allow_cors=True, token=token, base=address)
+        answer = client.post("/api/v2/login", json={"token": token})
+        name, _, kept = answer.headers["set-cookie"].partition(";")[0].partition("=")
+        jar[name] = kept
+        # a browser has one jar for both, and in it what other programs on this machine have left
+        cookies = "; ".join(['theme={"dark": 1}', *(f"{one}={value}" for one, value in jar.items()), "=; x"])
+        client.cookies.clear()
+        assert client.get("/api/v2/data", headers={"Cookie": cookies}).status_code == 200
+        assert client.get("/api/v2/data", headers={"Cookie": f"{name}=wrong"}).status_code == 401
+    assert len(jar) == 2
+
+
 def test_cors_is_for_those_who_have_the_token(make_client):
     client = make_client(run=False, allow_cors=True, token="a-long-secret")
     preflight = client.options("/api/meta", headers={"Origin": "null", "Access-Control-Request-Method": "GET"})
@@ -230,7 +268,11 @@ def test_bodies_have_a_limit(client):
     )
     assert client.post("/api/v2/columns", content=large, headers=head).json()["code"] == "too_large"
     bitmap = {"Content-Type": "application/octet-stream"}
-    assert client.post("/api/v2/selections", content=bytes(3_000_000), headers=bitmap).status_code == 400
+    # no more of a bitmap is taken in than the open sample can need
+    assert client.post("/api/v2/selections", content=bytes(2_000_000), headers=bitmap).status_code == 400
+    assert client.post("/api/v2/selections", content=bytes(3_000_000), headers=bitmap).status_code == 413
+    parts = iter([bytes(1_500_000)] * 3)
+    assert client.post("/api/v2/selections", content=parts, headers=bitmap).json()["code"] == "too_large"
     assert client.post("/api/v2/selections", content=large, headers=head).status_code == 413
 
 
@@ -241,6 +283,10 @@ def test_bodies_are_json(client):
     assert client.post("/api/perturb/summary", content=body).status_code == 415
     good = client.post("/api/perturb/summary", content=body, headers={"Content-Type": "application/vnd.x+json"})
     assert good.status_code == 200
+    for media in ("text/plain", "application/x-www-form-urlencoded", ""):
+        kind = {"Content-Type": media} if media else {}
+        answer = client.post("/api/v2/selections", content=b'{"indices": [1]}', headers=kind)
+        assert (answer.status_code, answer.json()["code"]) == (415, "not_json")
     head = {"Content-Type": "application/json"}
     for text, status in (
         ("{", 400),
@@ -311,6 +357,19 @@ def test_grids_cannot_explode(client):
         found = client.post("/api/umap/signature_field", json={"genes": ["Agt"], "grid_scale": scale}).json()
         assert found["nx"] * found["ny"] <= 100_000
     assert client.post("/api/v2/jobs", json={"kind": "field", "job": "x", "grid_size": 10_000}).status_code == 400
+
+
+def test_lengths_beyond_all_measure_are_no_server_errors(client):
+    ligand = {"source": "adata", "genes": ["Agt"]}
+    for name in ("radius", "scale_factor", "grid_factor"):
+        for value in (5e-324, 1e-300, 1e300, 1.7e308):
+            answer = client.post("/api/spatial/received_ligand", json={**ligand, name: value})
+            assert (answer.status_code, name in answer.text) == (400, True)
+    for radius, n in ((1e308, 389), (1.7e308, 389), (5e-324, 0)):
+        first = {"cell_index": 0, "focus_gene": "Agt", "neighbor_mode": "radius", "radius": radius}
+        assert client.post("/api/network/cell-context", json=first).json()["neighbors_in_query"] == n
+        second = {"cell": 0, "gene": "Agt", "mode": "radius", "radius": radius}
+        assert client.post("/api/v2/cell-context", json=second).json()["n_in_query"] == n
 
 
 def test_errors_tell_no_path_and_no_trace(client, monkeypatch, data_root):

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
+from contextlib import ExitStack
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
+
+from spacetravlr.viewer import ViewerOptions, _hub
+from spacetravlr.viewer._open import OpenRequest
+from spacetravlr.viewer._problem import ProblemError
 
 GETS = (
     "spatial", "umap", "clusters", "cell_type/codes", "genes", "genes/full", "gene/expression?gene=Agt",
@@ -159,6 +166,132 @@ def test_naming_clusters_replaces_cell_types(fresh):
     assert fresh.post("/api/meta/label_clusters", json={"labels": {"0": 3}}).status_code == 422
 
 
+def test_naming_clusters_of_huge_ids_takes_no_room_for_the_ids_between(fresh, data_root):
+    path = data_root / "huge.h5ad"
+    shutil.copy(data_root / "run" / "tissue.h5ad", path)
+    with h5py.File(path, "a") as file:
+        ids = np.where(file["obs/cell_type_int"][:] == 1, 4_000_000_000, file["obs/cell_type_int"][:].astype(np.int64))
+        ids[:5] = -1
+        del file["obs/cell_type_int"]
+        file["obs/cell_type_int"] = ids
+    assert fresh.post(
+        "/api/session/configure", json={"adata_path": path.name, "cluster_annot": "cell_type_int"}
+    ).is_success
+    named = fresh.post("/api/meta/label_clusters", json={"labels": {"4000000000": "far"}}).json()
+    assert named["categories"] == ["Cluster 0", "Cluster 2", "far"]
+    codes = np.frombuffer(fresh.get("/api/cell_type/codes").content, "<u2")
+    want = np.select([ids < 0, ids == 0, ids == 2], [65_535, 0, 1], 2)
+    np.testing.assert_array_equal(codes, want)
+    path.unlink()
+
+
+def damaged(path, name, *, size=2000):
+    """Overwrite the middle of what a part of a file has stored."""
+    with h5py.File(path) as file:
+        part = file[name]
+        at = part.id.get_chunk_info(0).byte_offset if part.chunks else part.id.get_offset()
+        length = part.id.get_chunk_info(0).size if part.chunks else part.id.get_storage_size()
+    with path.open("r+b") as stream:
+        stream.seek(at + length // 3)
+        stream.write(b"\xff" * min(size, length // 3))
+
+
+def test_a_damaged_part_is_no_server_error(fresh, data_root):
+    path = data_root / "part.h5ad"
+    body = {"adata_path": path.name, "cluster_annot": "cell_type_int"}
+
+    def take(part, **how):
+        """Open a sample in which one part is compressed, and damaged or exchanged."""
+        path.unlink(missing_ok=True)
+        shutil.copy(data_root / "run" / "tissue.h5ad", path)
+        with h5py.File(path, "a") as file:
+            values, attributes = file[part][()], dict(file[part].attrs)
+            del file[part]
+            file.create_dataset(part, **(how or {"data": values, "compression": "gzip"}))
+            file[part].attrs.update(attributes)
+        if not how:
+            damaged(path, part)
+        return fresh.post("/api/session/configure", json=body)
+
+    assert take("obsm/X_umap").status_code == 200
+    assert "umap_obsm_key" not in fresh.get("/api/meta").json()
+    assert [one["name"] for one in fresh.get("/api/v2/meta").json()["embeddings"]] == ["spatial"]
+    assert fresh.get("/api/umap").status_code == 404
+    assert take("layers/imputed_count").status_code == 200
+    assert (fresh.get("/api/gene/expression?gene=Agt").status_code, fresh.get("/api/meta").status_code) == (404, 200)
+    assert "cannot be read" in fresh.get("/api/v2/columns/expr/Agt").json()["message"]
+    before = fresh.get("/api/v2/meta").json()["dataset"]
+    for part, how in (
+        ("obsm/spatial", {}),
+        ("obs/cell_type_int", {}),
+        ("obs/cell_type_int", {"data": np.zeros((390, 2))}),
+        ("obs/cell_type_int", {"data": np.zeros(100, dtype=np.int64)}),
+        ("obs/cell_type_int", {"data": 3}),
+        ("var/_index", {"shape": (10**11,), "dtype": "S8", "chunks": (1000,)}),
+    ):
+        answer = take(part, **how)
+        assert answer.status_code == 400, (part, answer.text)
+        assert "internal" not in answer.text
+    assert fresh.get("/api/v2/meta").json()["dataset"] == before
+    path.unlink()
+
+
+def test_only_a_few_wait_while_data_are_opened(monkeypatch):
+    go, begun = threading.Event(), threading.Semaphore(0)
+
+    def slow(*_):
+        begun.release()
+        go.wait(30)
+        raise ProblemError(400, "enough")
+
+    monkeypatch.setattr(_hub, "open_dataset", slow)
+    hub = _hub.Hub(ViewerOptions())
+    codes = []
+
+    def ask():
+        try:
+            hub.open(OpenRequest())
+        except ProblemError as error:
+            codes.append(error.code)
+
+    most = _hub.MOST_OPENING + _hub.MOST_WAITING
+    threads = [threading.Thread(target=ask) for _ in range(most + 5)]
+    for one in threads:
+        one.start()
+    for _ in range(_hub.MOST_OPENING):
+        assert begun.acquire(timeout=30)
+    for _ in range(600):
+        if len(codes) == 5:
+            break
+        time.sleep(0.05)
+    assert codes == ["busy"] * 5
+    go.set()
+    for one in threads:
+        one.join(30)
+    assert codes == ["busy"] * 5 + ["bad_request"] * most
+    hub.close()
+
+
+def test_heavy_requests_wait_for_each_other_and_the_light_ones_do_not(make_client):
+    client = make_client()
+    gate = client.app.state.hub.heavy
+    ligand = {"source": "adata", "genes": ["Agt"]}
+    collect = {"filter": "cluster", "cluster_id": 0}
+    heavy = {"spatial/received_ligand": ligand, "betadata/collect_interactions": collect, "v2/interactions": {}}
+    with ExitStack() as inside:
+        for _ in range(_hub.MOST_HEAVY):
+            inside.enter_context(gate.passed())
+        before = [gate._asked.acquire(blocking=False) for _ in range(4 * _hub.MOST_HEAVY)]
+        assert all(before)
+        for path, body in heavy.items():
+            assert client.post(f"/api/{path}", json=body).status_code == 503
+        assert client.get("/api/gene/expression?gene=Agt").status_code == 200
+        for _ in before:
+            gate._asked.release()
+    for path, body in heavy.items():
+        assert client.post(f"/api/{path}", json=body).status_code == 200
+
+
 def test_equal_names_of_clusters_are_one_group(make_client):
     client = make_client()
     client.post("/api/meta/label_clusters", json={"labels": {"0": "both", "2": "both"}})
@@ -264,4 +397,4 @@ def test_a_model_that_does_not_fit_says_how_much_it_needs(run_options, monkeypat
     runtime.start()
     runtime.join(60)
     assert runtime.state == "failed"
-    assert "GB" in runtime.message
+    assert runtime.message.endswith("of memory, and 1 kB are left")

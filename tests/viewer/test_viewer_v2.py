@@ -14,6 +14,7 @@ import zstandard
 from spacetravlr.betas import Betas
 from spacetravlr.run import GeneScores
 from spacetravlr.run._scores import write_record
+from spacetravlr.viewer import _hub
 
 TAB = {"X-Session": "00112233445566778899aabbccddeeff"}
 KINDS = {0: "<f4", 1: "<f2", 2: "<u1", 3: "<u2", 4: "<u4"}
@@ -223,6 +224,53 @@ def test_a_tab_opens_what_it_likes(make_client):
     )
     assert again.status_code == 200
     assert client.get("/api/v2/meta", headers=TAB).json()["run"]["genes"] == 14
+
+
+def test_tabs_beyond_number_take_nothing_from_others(make_client, data_root, monkeypatch):
+    monkeypatch.setattr(_hub, "_MOST_SESSIONS", 3)
+    client = make_client()
+    shared = client.get("/api/v2/meta").json()["dataset"]
+    body = {"adata_path": "run/tissue.h5ad", "cluster_column": "cell_type_int"}
+    for tab in range(6):
+        head = {"X-Session": f"{tab:032x}"}
+        assert client.post("/api/v2/open", json=body, headers=head).status_code == 200
+    assert client.get("/api/v2/meta").json()["dataset"] == shared
+    assert client.get("/api/meta").json()["dataset_ready"]
+    # a tab whose data had to make room is told so, and never shown those of others in their place
+    assert client.post("/api/v2/open", json={**body, "layer": "X"}, headers=TAB).status_code == 200
+    for at in range(4):
+        shutil.copy(data_root / "run" / "tissue.h5ad", data_root / f"room{at}.h5ad")
+        other = {**body, "adata_path": f"room{at}.h5ad"}
+        assert client.post("/api/v2/open", json=other, headers={"X-Session": "e" * 32}).status_code == 200
+        (data_root / f"room{at}.h5ad").unlink()
+    gone = client.get("/api/v2/meta", headers=TAB)
+    assert (gone.status_code, gone.json()["code"]) == (503, "no_dataset")
+    assert "open them again" in gone.json()["message"]
+    assert client.get("/api/v2/meta").json()["dataset"] == shared
+
+
+def test_a_run_is_opened_by_its_path_with_its_own_layer_and_clusters(make_client, data_root):
+    client = make_client(run=False)
+    for path in ("run", "run/spacetravlr_run_repro.toml", str(data_root / "run"), " 'run' "):
+        assert client.post("/api/v2/open", json={"run_toml": path}, headers=TAB).status_code == 200
+        meta = client.get("/api/v2/meta", headers=TAB).json()
+        assert (meta["layer"], meta["cluster_column"]) == ("imputed_count", "cell_type_int")
+        assert not [notice for notice in meta["notices"] if "was trained on" in notice]
+    # for this tab only
+    assert client.get("/api/v2/meta").status_code == 503
+    for body, said in (
+        ({"run_toml": "/etc/passwd"}, "no such file in the data roots"),
+        ({"run_toml": "../" * 9 + "etc/passwd"}, "no such file in the data roots"),
+        ({"adata_path": "/etc/hostname"}, "no such file in the data roots"),
+        ({"adata_path": "run"}, "no file"),
+        ({"adata_path": "run/tissue.h5ad", "network_dir": "/etc"}, "no such file in the data roots"),
+        ({"adata_path": "a\0b"}, "no such file in the data roots"),
+        ({"adata_path": " ", "run_toml": ""}, "name a sample"),
+        ({"adata_path": "run/tissue.h5ad", "cluster_column": "nothing"}, "obs has no column 'nothing'. Columns: "),
+    ):
+        answer = client.post("/api/v2/open", json=body, headers=TAB)
+        assert (answer.status_code, said in answer.json()["message"]) == (400, True), answer.text
+    assert client.get("/api/v2/meta", headers=TAB).json()["cluster_column"] == "cell_type_int"
 
 
 def test_scores_and_stability_come_with_the_columns(make_client, data_root):

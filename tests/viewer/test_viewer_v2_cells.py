@@ -75,7 +75,8 @@ def test_selections_that_are_none(client, body):
 def test_bitmaps_of_another_length_are_refused(client):
     head = {"Content-Type": "application/octet-stream"}
     assert client.post("/api/v2/selections", content=b"\xff" * 48, headers=head).status_code == 400
-    assert client.post("/api/v2/selections", content=b"not json").status_code == 400
+    as_json = {"Content-Type": "application/json"}
+    assert client.post("/api/v2/selections", content=b"not json", headers=as_json).status_code == 400
 
 
 def context(client, **changes):

@@ -26,6 +26,7 @@ import {
   notice,
   report,
   setTheme,
+  spoken,
   split,
   status,
   tell,
@@ -34,17 +35,17 @@ import {
 import { IconButton } from "./ui/parts";
 import { count, percent } from "./util/format";
 
-/** Window width from which both sides fit beside the map. */
-const WIDE = 1100;
+/** Whether both sides fit beside the map; it grows with the reader's letters, as in the style sheet. */
+const wide = matchMedia("(min-width: 68.75em)");
 
-export const leftOpen = signal(true);
-export const rightOpen = signal(innerWidth >= WIDE);
+const leftOpen = signal(true);
+const rightOpen = signal(wide.matches);
 
 /** Opens or closes a side; in a narrow window only one of them, so that the map stays visible. */
 export function openSide(side: "left" | "right", on = true): void {
   const [own, other] = side === "left" ? [leftOpen, rightOpen] : [rightOpen, leftOpen];
   own.value = on;
-  if (on && innerWidth < WIDE) other.value = false;
+  if (on && !wide.matches) other.value = false;
 }
 
 export function chooseLayout(name: string): void {
@@ -107,7 +108,20 @@ function SaveMenu() {
     Promise.resolve().then(work).catch(report);
   };
   return (
-    <details class="menu">
+    <details
+      class="menu"
+      onKeyDown={(event) => {
+        const menu = event.currentTarget as HTMLDetailsElement;
+        if (event.key !== "Escape" || !menu.open) return;
+        event.stopPropagation();
+        menu.open = false;
+        menu.querySelector("summary")?.focus();
+      }}
+      onFocusOut={(event) => {
+        const menu = event.currentTarget as HTMLDetailsElement;
+        if (!menu.contains(event.relatedTarget as Node | null)) menu.open = false;
+      }}
+    >
       <summary class="icon-button" aria-label="Save the picture" title="Save the picture">
         <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
           <path d="M8 2.5v7.5M5 7.3 8 10.300l3-3M3 13.500h10" />
@@ -167,8 +181,11 @@ function StatusBar() {
       {selectedCount.value > 0 && <span>{count(selectedCount.value)} selected</span>}
       {facts?.columns_ready === false && <span>Preparing fast gene columns {percent(facts.columns_progress ?? 0)}</span>}
       <span class="spring" />
-      <span role="status" aria-live="polite" class="live">
+      <span class="live">
         {jobs[0] && `${jobs[0].title}: ${jobs[0].step || jobs[0].state} ${percent(jobs[0].progress)}`}
+      </span>
+      <span class="heard" role="status">
+        {spoken.value}
       </span>
       <span class="where">{hovered.value >= 0 && `cell ${hovered.value}`}</span>
     </footer>
@@ -178,9 +195,9 @@ function StatusBar() {
 function Toast() {
   const now = notice.value;
   return (
-    <div class="toasts" aria-live={now?.kind === "error" ? "assertive" : "polite"}>
+    <div class="toasts" role="status">
       {now && (
-        <div class={`toast ${now.kind}`} role={now.kind === "error" ? "alert" : "status"}>
+        <div class={`toast ${now.kind}`} {...(now.kind === "error" ? { role: "alert" } : {})}>
           <span>{now.text}</span>
           <IconButton icon="close" label="Dismiss" onClick={() => (notice.value = null)} />
         </div>
@@ -196,13 +213,13 @@ function Welcome() {
     <div class="welcome">
       {state === "loading" && (
         <p role="status">
-          <i class="spinner" /> Opening the dataset…
+          <i class="spinner" /> Opening the data…
         </p>
       )}
       {state === "empty" && (
         <div class="card">
-          <h2>No dataset is open</h2>
-          <p>Choose one from the folders that the server was given.</p>
+          <h2>Nothing is open</h2>
+          <p>Choose a sample or a run from the folders that the server was given.</p>
           <OpenForm />
         </div>
       )}

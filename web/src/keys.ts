@@ -4,10 +4,10 @@ import { chooseLayout, copyLink, openSide, toggleSplit } from "./app";
 import { pin, pinMiddle, renderer } from "./map/stage";
 import { toggleLens } from "./map/toolbar";
 import { focusGeneSearch } from "./panels/colour";
-import { helpOpen } from "./panels/help";
+import { everywhere, helpOpen } from "./panels/help";
 import { lensOn } from "./state/lens";
 import { clearSelection, selectedCount } from "./state/select";
-import { meta, notice, pinned, pointFactor, setTheme, status, theme, tool } from "./state/store";
+import { hovered, meta, notice, pinned, pointFactor, setTheme, status, theme, tool } from "./state/store";
 import { focusSoon, openSection, takeEarly } from "./ui/parts";
 
 function layoutLike(test: (name: string) => boolean): void {
@@ -16,6 +16,7 @@ function layoutLike(test: (name: string) => boolean): void {
 }
 
 function escape(): void {
+  hovered.value = -1;
   if (notice.value) notice.value = null;
   else if (tool.value !== "pan") tool.value = "pan";
   else if (pinned.value >= 0) pin(-1);
@@ -91,6 +92,7 @@ export function startKeys(): void {
     }
     if (status.value !== "ready" && !["t", "?"].includes(event.key)) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (key.length === 1 && !everywhere.value && !onMap(event.target)) return;
     const command = COMMANDS[key] ?? (onMap(event.target) ? MAP_COMMANDS[key] : undefined);
     if (!command) return;
     event.preventDefault();

@@ -171,7 +171,7 @@ describe("what the assistant is told", () => {
       perturbation: { job: "j1", title: "Pax5 0", top: [{ gene: "Irf4", mean: 0.12345 }, { gene: "Cd19", mean: -2 }] },
     });
     expect(text.split("\n")).toEqual([
-      "Dataset tissue: 5 cells, 7 genes, layer X.",
+      "Sample tissue: 5 cells, 7 genes, layer X.",
       "Cells are placed by spatial and coloured by Δ Pax5, from -0.512 to 0.25 (change).",
       "Hidden groups: B cell.",
       '3 cells are selected: scope {"type": "selection", "id": "ab12"}.',

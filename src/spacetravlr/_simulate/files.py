@@ -77,7 +77,9 @@ def content_hash(adata: AnnData) -> str:
     digest = hashlib.sha256()
     _add_text(digest, adata.obs_names)
     _add_text(digest, adata.var_names)
-    for name, values in (("X", adata.X), *sorted(adata.layers.items()), *sorted(adata.obsm.items())):
+    # from anndata 0.13 on, X is among the layers, under the name None
+    layers = sorted((name, values) for name, values in adata.layers.items() if name is not None)
+    for name, values in (("X", adata.X), *layers, *sorted(adata.obsm.items())):
         dense = np.ascontiguousarray(values.toarray() if hasattr(values, "toarray") else values)
         _add_text(digest, [name, dense.dtype.newbyteorder("<").str, str(dense.shape)])
         digest.update(dense.astype(dense.dtype.newbyteorder("<"), copy=False).tobytes())

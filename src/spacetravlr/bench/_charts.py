@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spacetravlr.bench._png import save_png
 from spacetravlr.bench._scaling import AXES, lines
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 # told apart by people who do not see red and green as two colours, and by their marks
 _STYLES = (("#0072B2", "o"), ("#E69F00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#56B4E9", "v"), ("#D55E00", "P"))
 _WORDS = {"n_cells": "cells", "n_targets": "targets"}
-_DPI = 130
 
 
 def draw_charts(folder: Path, points: Sequence[Mapping[str, Any]], cost: str, label: str) -> list[Path]:
@@ -40,25 +40,20 @@ def draw_charts(folder: Path, points: Sequence[Mapping[str, Any]], cost: str, la
     RunDirectoryError
         If a file cannot be written.
     """
-    # not pyplot: nothing is shown, and the user's own settings of figures are left alone
-    from matplotlib.figure import Figure
-
-    from spacetravlr.atomic import make_directory, replacing
+    from spacetravlr.atomic import make_directory
+    from spacetravlr.pl.canvas import new_figure
 
     make_directory(folder)
     settings = list(dict.fromkeys(one["setting"] for one in points))
     written = []
     for axis in AXES:
-        figure = Figure(figsize=(5.2 * len(settings), 4.2), layout="constrained", facecolor="white")
+        figure = new_figure(5.2 * len(settings), 4.2, layout="constrained")
         panels = figure.subplots(1, len(settings), squeeze=False)[0]
         for panel, setting in zip(panels, settings, strict=True):
             own = [one for one in points if one["setting"] == setting]
             _draw(panel, own, axis, cost)
             panel.set(title=f"{setting} settings", xlabel=_WORDS[axis], ylabel=label)
-        path = folder / f"{cost}_by_{_WORDS[axis]}.png"
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format="png", dpi=_DPI, metadata={"Software": None})
-        written.append(path)
+        written.append(save_png(figure, folder / f"{cost}_by_{_WORDS[axis]}.png"))
     return written
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacetravlr.bench._edges import EdgeRecovery, Kind, edge_recovery
-from spacetravlr.bench._knockouts import KnockoutRecovery, knockout_recovery
+from spacetravlr.bench._knock_outs import KnockOutRecovery, knock_out_recovery
 from spacetravlr.training import plan_training
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class KnockOut:
     effect: Effect
     true: NDArray[np.float64]
     shown: str
-    recovery: KnockoutRecovery
+    recovery: KnockOutRecovery
 
 
 def score_edges(run: Run, adata: AnnData) -> dict[Kind, EdgeRecovery]:
@@ -122,7 +122,7 @@ def knock_out(run: Run, adata: AnnData, gene: str, role: str) -> KnockOut:
         effect=effect,
         true=true,
         shown=str(adata.var_names[int(_others(adata, gene, true, spread).argmax())]),
-        recovery=knockout_recovery(effect.delta, true, sd=spread, clamped=[column]),
+        recovery=knock_out_recovery(effect.delta, true, sd=spread, clamped=[column]),
     )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-_DPI = 130
+from spacetravlr.bench._png import save_png
+
 _FIRST, _OTHERS = "#D55E00", "#0072B2"
 
 
@@ -31,7 +32,7 @@ def draw_real(folder: Path, documents: Sequence[tuple[str, dict[str, Any]]]) -> 
     RunDirectoryError
         If it cannot be written.
     """
-    from spacetravlr.atomic import make_directory, replacing
+    from spacetravlr.atomic import make_directory
     from spacetravlr.pl.canvas import new_figure
 
     make_directory(folder)
@@ -58,7 +59,4 @@ def draw_real(folder: Path, documents: Sequence[tuple[str, dict[str, Any]]]) -> 
             f"held-out R2 of {found['judged']}\n(point: a target; line: quartiles; diamond: mean)", fontsize=8
         )
     panels[0].invert_yaxis()
-    path = folder / "real.png"
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=_DPI, format="png")
-    return path
+    return save_png(figure, folder / "real.png")

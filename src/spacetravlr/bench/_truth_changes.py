@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacetravlr.bench._knockouts import knockout_recovery
+from spacetravlr.bench._knock_outs import knock_out_recovery
 from spacetravlr.bench._ranking import correlation, gene_correlation
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def change_scores(predicted: Array, true: Array, *, sd: Array, clamped: Sequence
 
     Returns
     -------
-    ``r``, ``sign``, ``auroc``, ``size`` and ``within_gene_r`` as `knockout_recovery` defines them, and
+    ``r``, ``sign``, ``auroc``, ``size`` and ``within_gene_r`` as `knock_out_recovery` defines them, and
 
     ``within_cell_r``
         mean over the cells in which something sizable changes of the correlation over genes: does it know which genes;
@@ -51,7 +51,7 @@ def change_scores(predicted: Array, true: Array, *, sd: Array, clamped: Sequence
 
     What has nothing to count is left out.
     """
-    found = knockout_recovery(predicted, true, sd=sd, clamped=clamped, changed=CHANGED, sizable=SIZABLE)
+    found = knock_out_recovery(predicted, true, sd=sd, clamped=clamped, changed=CHANGED, sizable=SIZABLE)
     kept = sd > 0.0
     kept[list(clamped)] = False
     guess, known = predicted[:, kept] / sd[kept], true[:, kept] / sd[kept]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from spacetravlr.bench._png import save_png
 from spacetravlr.bench._truth_changes import RING_NAMES
 from spacetravlr.bench._truth_tissues import MEMBERS
 from spacetravlr.config import N_PROPAGATION
@@ -34,7 +35,6 @@ _TITLES = {
     "original": "original package",
     "oracle": "least squares on the true edges",
 }
-_DPI = 130
 
 
 def draw_truth(folder: Path, rows: Rows) -> list[Path]:
@@ -65,29 +65,19 @@ def draw_truth(folder: Path, rows: Rows) -> list[Path]:
     tissues = list(dict.fromkeys(row["tissue"] for row in scored))
     for tissue in tissues:
         own = [row for row in scored if row["tissue"] == tissue]
-        written.append(_saved(folder / f"truth_{tissue}.png", _arms, own))
+        written.append(save_png(_arms(own), folder / f"truth_{tissue}.png"))
     if len(tissues) > 1:
-        written.append(_saved(folder / "truth_family.png", _family, scored))
+        written.append(save_png(_family(scored), folder / "truth_family.png"))
     ringed = [row for row in rows if "ligand_ring1_error" in row["mean"] and row["arm"] in _MARKS]
     if ringed:
-        written.append(_saved(folder / "truth_distance.png", _distances, ringed))
+        written.append(save_png(_distances(ringed), folder / "truth_distance.png"))
     return written
 
 
-def _saved(path: Path, draw: Callable[[Rows], Any], rows: Rows) -> Path:
-    from spacetravlr.atomic import replacing
-
-    figure = draw(rows)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=_DPI, metadata={"Software": None})
-    return path
-
-
 def _figure(width: float, height: float) -> Any:
-    # not pyplot: nothing is shown, and the user's own settings of figures are left alone
-    from matplotlib.figure import Figure
+    from spacetravlr.pl.canvas import new_figure
 
-    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    return new_figure(width, height, layout="constrained")
 
 
 def _arms(rows: Rows) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spacetravlr.bench._truth_arms import ARMS
-from spacetravlr.bench._truth_goals import goal_table
+from spacetravlr.bench._truth_goals import GOALS, goal_table
 from spacetravlr.bench._truth_table import (
     COLUMNS,
     TRUST,
@@ -70,8 +70,9 @@ def page_parts(document: Mapping[str, Any]) -> dict[str, str]:
 
     Returns
     -------
-    ``facts``, ``tissues``, ``arms``, ``family``, ``false``; and for every kind of tissue in `MAIN` ``{name}_arms``,
-    ``{name}_trust``, ``{name}_knock_outs``, ``{name}_distance`` and ``{name}_goals``. What was not measured says so.
+    ``facts``, ``tissues``, ``arms``, ``family``, ``false``; for every kind of tissue in `MAIN` ``{name}_arms``,
+    ``{name}_trust``, ``{name}_knock_outs`` and ``{name}_distance``; and for every one in `GOALS` ``{name}_goals``. What
+    was not measured says so.
     """
     rows = summarise(document["summary"])
     tissues = list(dict.fromkeys(row["tissue"] for row in rows))
@@ -91,8 +92,9 @@ def page_parts(document: Mapping[str, Any]) -> dict[str, str]:
             f"{name}_trust": _table(main_table(own, TRUST)),
             f"{name}_knock_outs": _table(knock_out_table(own), left=2),
             f"{name}_distance": _table(ring_table(own)),
-            f"{name}_goals": _table(goal_table(own, name)),
         }
+    for name in GOALS:
+        parts[f"{name}_goals"] = _table(goal_table([row for row in rows if row["tissue"] == name], name))
     return parts
 
 

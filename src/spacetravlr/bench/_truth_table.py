@@ -120,18 +120,18 @@ def knock_out_table(rows: Rows, arms: Sequence[str] = _FEW) -> Texts:
     return ["knock-out of a", "arm", *titles], body
 
 
-def ring_table(rows: Rows, role: str = "ligand") -> Texts:
-    """Return error over true size of the change by distance from a region without the gene, one row for each arm."""
-    known = [number for number in range(len(RING_NAMES)) if any(f"{role}_ring{number}_true" in r["mean"] for r in rows)]
+def ring_table(rows: Rows) -> Texts:
+    """Return error over true size of the change by distance from a region without a ligand, one row for each arm."""
+    known = [number for number in range(len(RING_NAMES)) if any(f"ligand_ring{number}_true" in r["mean"] for r in rows)]
     body = []
     for row in rows:
         mean = row["mean"]
-        if any(f"{role}_ring{number}_error" in mean for number in known):
-            body.append([row["arm"], *(decimal(mean.get(f"{role}_ring{number}_error"), 3) for number in known)])
+        if any(f"ligand_ring{number}_error" in mean for number in known):
+            body.append([row["arm"], *(decimal(mean.get(f"ligand_ring{number}_error"), 3) for number in known)])
     if body:
-        first = next(row["mean"] for row in rows if f"{role}_ring{known[0]}_true" in row["mean"])
-        body.insert(0, ["(size of the true change)", *(decimal(first.get(f"{role}_ring{n}_true"), 3) for n in known)])
-    return [f"without the {role} in a region", *(RING_NAMES[number] for number in known)], body
+        first = next(row["mean"] for row in rows if f"ligand_ring{known[0]}_true" in row["mean"])
+        body.insert(0, ["(size of the true change)", *(decimal(first.get(f"ligand_ring{n}_true"), 3) for n in known)])
+    return ["without the ligand in a region", *(RING_NAMES[number] for number in known)], body
 
 
 def family_table(rows: Rows) -> Texts:

@@ -22,7 +22,9 @@ _TARGETS = 300
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark."""
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="samples, .h5ad")
-    parser.add_argument("--network-dir", type=Path, help="directory of the network file")
+    parser.add_argument(
+        "--network-data-dir", "--network-dir", dest="network_dir", type=Path, help="directory of the network file"
+    )
     parser.add_argument("--tf-ligand-cutoff", type=float, help="weight a ligand-TF pair must exceed")
     parser.add_argument("--radius", type=float, help="of the ligands, coordinate units")
     parser.add_argument(

@@ -14,7 +14,7 @@ from typing import NoReturn
 from spacetravlr.bench._host import usable_cores
 from spacetravlr.bench._session import Session
 from spacetravlr.bench._text import to_json
-from spacetravlr.errors import RunDirectoryError, UsageError, listing, nearest
+from spacetravlr.errors import RunDirectoryError, UsageError, did_you_mean, listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,7 @@ def main(name: str, args: Sequence[str], json_out: Path | None) -> int:
             _say(line)
         return 0
     if name not in BENCHMARKS:
-        close = nearest(name, BENCHMARKS)
-        hint = f"; did you mean {close!r}?" if close else ""
+        hint = did_you_mean(name, BENCHMARKS)
         raise UsageError(f"there is no benchmark {name!r}{hint} (there are: {listing(BENCHMARKS)})")
     benchmark = BENCHMARKS[name]
     module = importlib.import_module(benchmark.module)

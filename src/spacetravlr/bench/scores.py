@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spacetravlr.bench._edges import CoefficientTable, EdgeRecovery, Kind, Unit, edge_recovery, kind_of
-from spacetravlr.bench._knockouts import KnockoutRecovery, knockout_recovery
+from spacetravlr.bench._knock_outs import KnockOutRecovery, knock_out_recovery
 from spacetravlr.bench._ranking import (
     auprc,
     auroc,
@@ -17,7 +17,7 @@ __all__ = [
     "CoefficientTable",
     "EdgeRecovery",
     "Kind",
-    "KnockoutRecovery",
+    "KnockOutRecovery",
     "Unit",
     "auprc",
     "auroc",
@@ -26,6 +26,6 @@ __all__ = [
     "edge_recovery",
     "gene_correlation",
     "kind_of",
-    "knockout_recovery",
+    "knock_out_recovery",
     "sign_agreement",
 ]

@@ -21,7 +21,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark."""
     parser.add_argument("file", type=Path, metavar="FILE", help="the .h5ad file to train")
     add_setting(parser)
-    parser.add_argument("--network-dir", type=Path, help="directory of the network file")
+    parser.add_argument(
+        "--network-data-dir", "--network-dir", dest="network_dir", type=Path, help="directory of the network file"
+    )
     parser.add_argument("--tf-ligand-cutoff", type=float, help="weight a ligand-TF pair must exceed")
 
 
@@ -43,7 +45,7 @@ def _config(session: Session) -> list[str]:
     directory, cutoff = session.options.network_dir, session.options.tf_ligand_cutoff
     if any(flag in ("-c", "--config") or flag.startswith("--config=") for flag in session.extra):
         if directory is not None or cutoff is not None:
-            raise UsageError("--network-dir and --tf-ligand-cutoff belong into the file that --config names")
+            raise UsageError("--network-data-dir and --tf-ligand-cutoff belong into the file that --config names")
         return []
     grn = {"network_data_dir": directory and str(directory.expanduser().absolute()), "tf_ligand_cutoff": cutoff}
     return write_config(session.scratch / "bench.toml", grn)

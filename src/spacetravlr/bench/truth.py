@@ -22,7 +22,7 @@ from spacetravlr.bench._truth_original import SETUP, TARGETS, original_python
 from spacetravlr.bench._truth_table import family_lines, ring_lines, summarise, table_lines
 from spacetravlr.bench._truth_tissues import DEFAULT_MEMBERS, MEMBERS
 from spacetravlr.config import N_PROPAGATION
-from spacetravlr.errors import UsageError, listing, nearest
+from spacetravlr.errors import UsageError, did_you_mean, listing
 
 _STEPS = (1, 2, 4)
 _TRIED_WITH_ALL_STEPS = ("default", "readme", "original", "oracle")
@@ -203,7 +203,6 @@ def _chosen(text: str | None, default: Sequence[str], known: dict[str, Any], wha
     names = list(known) if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if name not in known:
-            close = nearest(name, known)
-            hint = f"; did you mean {close!r}?" if close else ""
+            hint = did_you_mean(name, known)
             raise UsageError(f"there is no {what} {name!r}{hint} (there are: {listing(known)})")
     return names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spacetravlr.betas._files import betadata_files
 from spacetravlr.betas._rows import CellKeys, v1_rows
-from spacetravlr.betas._splash import SplashTask, run_splash, splash, splash_arrays, splash_batches
+from spacetravlr.betas._splash import SplashTask, run_splash, splash, splash_batches
 from spacetravlr.betas._splash_inputs import SplashInputs
 from spacetravlr.betas._splash_plan import SplashPlan
 from spacetravlr.betas._stream import Streamed
@@ -36,7 +36,6 @@ __all__ = [
     "run_splash",
     "shared_rows",
     "splash",
-    "splash_arrays",
     "splash_batches",
     "unescape_gene",
     "v1_rows",

@@ -116,38 +116,6 @@ def _arguments(task: SplashTask, inputs: SplashInputs, scale: float, cap: float)
     return [*map(_read_only, arrays + indices), cap]
 
 
-def splash_arrays(
-    plan: SplashPlan,
-    values: Coefficients,
-    rows: NDArray[np.int64],
-    *,
-    inputs: SplashInputs,
-    scale: float = 1.0,
-    cap: float | None = None,
-    out: NDArray[np.float64] | None = None,
-) -> NDArray[np.float64]:
-    """Run a plan; nothing is checked.
-
-    Parameters
-    ----------
-    plan, values, rows
-        As in a `SplashTask`.
-    inputs, scale, cap
-        As for `run_splash`.
-    out
-        ``(n_genes_of_plan, n_cells)`` C order float64 to write into; None allocates.
-
-    Returns
-    -------
-    ``(n_genes_of_plan, n_cells)`` derivatives, `out` if given. Cost: two multiply-adds per pair and cell; the
-    result is written once.
-    """
-    if out is None:
-        out = np.empty((len(plan.genes), len(rows)))
-    run_splash([SplashTask(plan, values, rows, out)], inputs=inputs, scale=scale, cap=cap)
-    return out
-
-
 def splash(
     betas: Betas,
     received: pd.DataFrame | ArrayLike | None,
@@ -178,7 +146,7 @@ def splash(
     received
         ``(n_cells, n_ligands)`` ligands received, for ligand-receptor pairs; None if there are none.
     received_tfl
-        ``(n_cells, n_ligands)`` ligands received, for ligand-regulator pairs; None if there are none.
+        ``(n_cells, n_ligands)`` ligands received, for ligand-TF pairs; None if there are none.
     expression
         ``(n_cells, n_genes)`` expression.
     genes

@@ -59,7 +59,7 @@ class SplashInputs:
         received
             ``(n_cells, n_ligands)`` ligands received, for ligand-receptor pairs; None if there are none.
         received_tfl
-            ``(n_cells, n_ligands)`` ligands received, for ligand-regulator pairs; None if there are none.
+            ``(n_cells, n_ligands)`` ligands received, for ligand-TF pairs; None if there are none.
         expression
             ``(n_cells, n_genes)`` expression.
         genes

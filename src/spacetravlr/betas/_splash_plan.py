@@ -20,7 +20,7 @@ class SplashPlan:
     """Which products make up the derivative of each modulator gene, as indices into the features.
 
     The derivative of a gene is its plain coefficient plus two runs of products: with received ligands where the gene
-    itself is expressed, and with expression, or with received ligands of the ligand-regulator pairs, everywhere. Genes
+    itself is expressed, and with expression, or with received ligands of the ligand-TF pairs, everywhere. Genes
     are worked on by kind: a plain coefficient alone; one product, free or gated; two of them; everything else.
 
     Attributes
@@ -70,7 +70,7 @@ class SplashPlan:
 
         Returns
         -------
-        The plan; `splash_arrays` runs it.
+        The plan; `run_splash` runs it.
         """
         names, roles = betas.modulator_genes, betas.roles
         runs, dropped = _terms(betas, inputs)

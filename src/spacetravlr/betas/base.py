@@ -177,12 +177,12 @@ class Betabase(Mapping[str, Betas]):
 
     @cached_property
     def tfl_ligands(self) -> tuple[str, ...]:
-        """Ligands of all ligand-regulator modulators, sorted."""
+        """Ligands of all ligand-TF modulators, sorted."""
         return _union(table.tfl_ligands for table in self.values())
 
     @cached_property
     def tfl_regulators(self) -> tuple[str, ...]:
-        """Regulators of all ligand-regulator modulators, sorted."""
+        """Regulators of all ligand-TF modulators, sorted."""
         return _union(table.tfl_regulators for table in self.values())
 
     @cached_property

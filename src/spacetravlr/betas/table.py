@@ -174,7 +174,7 @@ class Betas:
 
     @property
     def tfl_pairs(self) -> tuple[str, ...]:
-        """Ligand-regulator modulators, ``ligand#TF``."""
+        """Ligand-TF modulators, ``ligand#TF``."""
         return self.roles.tfl_pairs
 
     @property

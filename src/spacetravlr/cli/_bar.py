@@ -8,9 +8,9 @@ from rich.table import Column
 from rich.text import Text
 
 from spacetravlr.cli._displays import InPlace
-from spacetravlr.cli._format import duration, score, speed
 from spacetravlr.cli._lines import Line
-from spacetravlr.cli._pace import Pace
+from spacetravlr.pace import Pace
+from spacetravlr.words import duration, score, speed
 
 _NARROW = 72
 _GENE_WIDTH = 14

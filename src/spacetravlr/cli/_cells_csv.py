@@ -10,10 +10,10 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spacetravlr.cli._format import count
 from spacetravlr.cli._perturb_run import check_file, read_sample
 from spacetravlr.cli._perturb_voice import Voice
 from spacetravlr.errors import InputError, UsageError, listing
+from spacetravlr.words import count
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from spacetravlr.cli._errors import Guard
 from spacetravlr.cli._prepare_flags import PREPARE_FLAGS, with_raw
+from spacetravlr.cli._program import BEGIN
 
+# one line for each paragraph: the help wraps them
+_PREPARE = """Make a raw sample ready: quality filters, normalisation, genes, clusters, imputation, micrometres.
+
+RAW is an .h5ad file, a 10x .h5 file, a 10x folder (matrix.mtx), an output folder of Visium, Visium HD or Xenium, or a \
+SpatialData .zarr. Preparing what is prepared already changes nothing.
+"""
 _Length = Annotated[
     float | None, typer.Option(metavar="NUMBER", help="Micrometres per unit of the coordinates, if you know it.")
 ]
 
 
 def _prepare(ctx: typer.Context, raw: str, **given: Any) -> None:  # noqa: ARG001 - commands with a table of flags get it
-    """Make a raw sample ready: quality filters, normalisation, genes, clusters, imputation, micrometres.
-
-    RAW is an .h5ad file, a 10x .h5 file, a 10x folder (matrix.mtx), an output folder of Visium, Visium HD or Xenium,
-    or a SpatialData .zarr. Preparing what is prepared already changes nothing.
-    """
 
     def action(_: Guard) -> int:
         from spacetravlr.cli._prepare import run_prepare
@@ -63,9 +66,10 @@ def _init(
 
 
 def _doctor(
-    file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="Also look at this .h5ad file.")] = None,
+    file: Annotated[str | None, typer.Argument(metavar="FILE", help="Also look at this .h5ad file.")] = None,
+    *,
     um_per_unit: _Length = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,  # noqa: FBT002
+    as_json: Annotated[bool, typer.Option("--json", metavar=" ", help="One JSON object, for scripts.")] = False,
 ) -> None:
     """Check the installation and the machine, with a fix for each problem; exit status 1 if there is one."""
 
@@ -92,7 +96,7 @@ def _radius(
     response_layer: Annotated[str | None, typer.Option(metavar="NAME", help="As for training.")] = None,
     cluster_annot: Annotated[str | None, typer.Option(metavar="COLUMN", help="As for training.")] = None,
     sample: Annotated[str | None, typer.Option(metavar="COLUMN", help="As for training.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", metavar=" ", help="One JSON object, for scripts.")] = False,
     json_out: Annotated[str | None, typer.Option(metavar="FILE", help="Also write it to a file.")] = None,
 ) -> None:
     """Suggest the radius: which one predicts regions that were held out best, if any does."""
@@ -116,8 +120,9 @@ def _radius(
 
 def register(app: typer.Typer) -> None:
     """Add the commands to a program."""
-    app.command("prepare")(with_raw(_prepare, PREPARE_FLAGS))
-    app.command("peek")(_peek)
-    app.command("radius")(_radius)
-    app.command("init")(_init)
-    app.command("doctor")(_doctor)
+    command = partial(app.command, rich_help_panel=BEGIN)
+    command("doctor")(_doctor)
+    command("peek")(_peek)
+    command("prepare", help=_PREPARE)(with_raw(_prepare, PREPARE_FLAGS))
+    command("radius")(_radius)
+    command("init")(_init)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from spacetravlr.cli._dashboard import DashboardDisplay, can_show, has_screens
+from spacetravlr.cli._extras import install
 from spacetravlr.cli._lines import Narrator
 from spacetravlr.cli._recap import counts_text
 from spacetravlr.cli._watch_screen import Leaving
@@ -15,8 +16,6 @@ from spacetravlr.errors import UsageError
 
 if TYPE_CHECKING:
     from spacetravlr.events import Event
-
-_EXTRA = "python -m pip install 'spacetravlr-py[tui]'"
 
 
 def show_demo(given: Mapping[str, Any]) -> int:
@@ -35,7 +34,9 @@ def show_demo(given: Mapping[str, Any]) -> int:
     if given["plain"]:
         raise UsageError("--demo shows the dashboard and --plain does without it: leave one of them out")
     if not has_screens():
-        raise UsageError(f"--demo needs the library of the screens: {_EXTRA}; `spacetravlr demo` trains for real")
+        raise UsageError(
+            f"--demo needs the library of the screens: {install('tui')}; `spacetravlr demo` trains for real"
+        )
     if not can_show():
         raise UsageError("--demo needs a terminal; `spacetravlr demo` simulates a tissue and trains on it")
     from spacetravlr.config import RunConfig

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol, TextIO, TypeVar
 
 from spacetravlr.cli._aside import silence
 from spacetravlr.cli._lines import Line
-from spacetravlr.cli._pace import Pace
 from spacetravlr.cli._terminal import draws
 from spacetravlr.errors import RunDirectoryError
+from spacetravlr.pace import Pace
 
 if TYPE_CHECKING:
     from spacetravlr.events import Event

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from spacetravlr import __version__
 from spacetravlr.cli._doctor_check import Check
-from spacetravlr.cli._format import count, one_line
+from spacetravlr.words import count, one_line
 
 _LABEL = 12
 _MARKS = {"ok": "ok", "note": "note", "problem": "PROBLEM"}

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import get_args
 
 from spacetravlr.cli._doctor_check import Check
-from spacetravlr.cli._format import size
 from spacetravlr.cli._peek import next_command
 from spacetravlr.errors import SpaceTravLRError
+from spacetravlr.words import size
 
 _LITTLE_DISK = 1e9
 

@@ -9,8 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from spacetravlr.cli._doctor_check import Check
-from spacetravlr.cli._doctor_packages import PACKAGE, version_of
-from spacetravlr.cli._format import count, size
+from spacetravlr.cli._doctor_packages import version_of
+from spacetravlr.cli._extras import install
+from spacetravlr.words import count, size
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _LITTLE_MEMORY = 2e9
@@ -90,7 +91,7 @@ def device() -> Iterator[Check]:
             "device",
             "note",
             "CPU; there is a graphics processor, but torch is not installed",
-            f"python -m pip install '{PACKAGE}[cnn]'",
+            install("cnn"),
         )
     else:
         yield Check(

@@ -10,18 +10,10 @@ from importlib import metadata
 
 from spacetravlr import __version__
 from spacetravlr.cli._doctor_check import Check
+from spacetravlr.cli._extras import EXTRAS, PACKAGE, install
 from spacetravlr.process import import_quietly
 
-PACKAGE = "spacetravlr-py"
 OLDEST = (3, 11)
-EXTRAS = {
-    "pp": "prepare",
-    "cnn": "the niche network, and solving on a graphics processor",
-    "cluster": "training on several machines",
-    "tui": "the dashboard",
-    "viewer": "the viewer in a browser",
-    "mcp": "the server for assistants",
-}
 _IMPORTED_AS = {"scikit-learn": "sklearn", "dask-jobqueue": "dask_jobqueue", "umap-learn": "umap"}
 _READERS = {"spatialdata": "SpatialData stores"}
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9._-]+)\s*(?:\[[^\]]*\])?\s*(?:>=\s*([0-9.]+))?")
@@ -64,13 +56,13 @@ def extras() -> Iterator[Check]:
         if extra not in EXTRAS:
             continue
         absent = [name for name in needs if version_of(name) is None]
-        install = f"python -m pip install '{PACKAGE}[{extra}]'"
         if absent:
-            yield Check(f"[{extra}]", "note", f"not installed: {', '.join(absent)}; for {EXTRAS[extra]}", install)
+            found = f"not installed: {', '.join(absent)}; for {EXTRAS[extra]}"
+            yield Check(f"[{extra}]", "note", found, install(extra))
             continue
         troubles = [trouble for name, oldest in needs.items() if (trouble := broken(name, oldest))]
         if troubles:
-            yield Check(f"[{extra}]", "problem", "; ".join(troubles), f"{install} --upgrade")
+            yield Check(f"[{extra}]", "problem", "; ".join(troubles), f"{install(extra)} --upgrade")
         else:
             yield Check(f"[{extra}]", "ok", ", ".join(f"{name} {version_of(name)}" for name in needs))
 

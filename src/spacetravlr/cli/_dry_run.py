@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from spacetravlr.cli._format import count, duration, size
 from spacetravlr.cli._reporter import Reporter
 from spacetravlr.events import Event, Notice
+from spacetravlr.words import count, duration, size
 
 if TYPE_CHECKING:
     from spacetravlr.cli._request import Request

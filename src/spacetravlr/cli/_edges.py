@@ -9,12 +9,12 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spacetravlr.cli._format import count, one_line
 from spacetravlr.cli._perturb_run import check_file
 from spacetravlr.cli._perturb_tables import check_table_name, write_table
 from spacetravlr.cli._perturb_voice import Voice
 from spacetravlr.cli._recap import perturb_line
 from spacetravlr.errors import UsageError
+from spacetravlr.words import count, one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,7 @@ def show_edges(
     gene
         Targets separated by commas; None for all.
     cluster
-        One cluster; None for all.
+        One cluster or its cell type; None for all.
     top
         How many; None for 20 on the screen and all in a file.
     csv
@@ -60,16 +60,18 @@ def show_edges(
     voice = Voice(verbose=False)
     with voice.hearing_logs():
         from spacetravlr.run import Run
+        from spacetravlr.run.edges import cell_types_of
 
         genes = None if gene is None else [name.strip() for name in gene.split(",") if name.strip()]
         run = Run.open(directory)
         found = run.edges(genes, cluster, members=True)
+        types = {} if csv else cell_types_of(run)
     shown = found.head(top or (len(found) if file is not None else _TOP))
     if file is not None:
         write_table(shown, file)
         voice.say(f"Wrote {file} ({count(len(shown), 'edge')})")
         return 0
-    for line in lines(shown):
+    for line in lines(shown, types):
         sys.stdout.write(f"{line}\n")
     if len(shown) < len(found):
         voice.say(f"{len(shown):,} of {count(len(found), 'edge')}; --top N shows more, --csv FILE writes all")
@@ -79,11 +81,23 @@ def show_edges(
     return 0
 
 
-def lines(edges: pd.DataFrame) -> list[str]:
-    """Return edges as a table for people."""
+def lines(edges: pd.DataFrame, types: Mapping[str, str] | None = None) -> list[str]:
+    """Return edges as a table for people.
+
+    Parameters
+    ----------
+    edges
+        The edges.
+    types
+        The cell type of each cluster; they have a column unless they are called as the clusters are.
+    """
+    named = {label: one_line(name) for label, name in (types or {}).items()}
+    named = named if any(label != name for label, name in named.items()) else {}
     head = ("target", "cluster", "modulator", "beta", "95 % interval", "stability", "score", "group")
     rows = [head, *(_cells(row) for row in edges.to_dict(orient="records"))]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    if named:
+        rows = [(*row[:2], named.get(row[1], "-") if at else "cell type", *row[2:]) for at, row in enumerate(rows)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import typer
 
-from spacetravlr.cli._format import one_line
 from spacetravlr.errors import SpaceTravLRError
+from spacetravlr.words import one_line
 
 USAGE_CODE = 2
 INTERRUPTED_CODE = 130

@@ -32,8 +32,9 @@ class Fact:
         parts = [self.description]
         if any(choice not in self.description for choice in self.choices):
             parts.append(f"One of {', '.join(self.choices)}.")
-        # false is what a switch that is not given means anyway
-        if self.default is not None and self.default is not False and self.default not in ("", []):
+        # false is what a switch that is not given means anyway, and some descriptions tell their defaults themselves
+        tells = "Unset:" in self.description
+        if not tells and self.default is not None and self.default is not False and self.default not in ("", []):
             parts.append(f"Default: {_shown(self.default)}.")
         return " ".join(parts)
 

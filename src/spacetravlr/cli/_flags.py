@@ -48,6 +48,8 @@ class Flag:
     """What a flag without a value sets its setting to; None is the value that was given."""
     hidden: bool = False
     """Whether it is accepted but not shown."""
+    repeatable: bool = False
+    """Whether it may be given several times; its value is a list then."""
     callback: Callable[[Any], Any] | None = None
     """Called with the value before anything else."""
 
@@ -88,7 +90,7 @@ def _parameter(flag: Flag) -> inspect.Parameter:
         flag.name,
         inspect.Parameter.KEYWORD_ONLY,
         default=None,
-        annotation=Annotated[kind | None, option],
+        annotation=Annotated[list[kind] | None if flag.repeatable else kind | None, option],  # type: ignore[valid-type]
     )
 
 

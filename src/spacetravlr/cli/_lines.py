@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from spacetravlr.cli._format import count, duration, one_line, score, speed
-from spacetravlr.cli._pace import Pace
 from spacetravlr.events import (
     ConditionStarted,
     Event,
@@ -19,6 +17,8 @@ from spacetravlr.events import (
     RunStarted,
     StageFinished,
 )
+from spacetravlr.pace import Pace
+from spacetravlr.words import count, duration, one_line, score, speed
 
 FEW_GENES = 200
 """Up to this many targets every gene gets a line."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from spacetravlr.cli._extras import install
 from spacetravlr.cli._viewer import options_of
 from spacetravlr.cli.spatial_viewer import VIEWER_FLAGS
 from spacetravlr.errors import MissingExtraError, UsageError
@@ -37,7 +38,7 @@ def run_mcp(given: Mapping[str, Any]) -> int:
         For flags that make no sense, files that are not there, or a port that is taken.
     """
     if any(importlib.util.find_spec(name) is None for name in _NEEDED):
-        raise MissingExtraError('assistants need the extra mcp: pip install "spacetravlr-py[mcp]"')
+        raise MissingExtraError(f"assistants need the extra mcp: {install('mcp')}")
     settings = assistant_options(given, os.environ)
     from spacetravlr.mcp import AssistantOptions
     from spacetravlr.mcp.server import serve_http, serve_stdio

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacetravlr.atomic import check_directory
-from spacetravlr.cli._format import count, size
 from spacetravlr.cli._perturb_run import check_file
 from spacetravlr.cli._perturb_tables import text_table
 from spacetravlr.cli._perturb_voice import Voice
 from spacetravlr.errors import UsageError, listing, nearest
+from spacetravlr.words import count, size
 
 if TYPE_CHECKING:
     from spacetravlr.networks import Built, Ledger, Source

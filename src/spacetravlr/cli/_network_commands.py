@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from spacetravlr.cli._errors import Guard
+from spacetravlr.cli._program import NETWORKS, program
 
 _HELP = """
 Make, fetch and look at prior networks: which genes may regulate which.
@@ -46,13 +47,7 @@ _Keyed = list[str] | None
 _License = Annotated[str | None, typer.Option("--license", metavar="TEXT", help="Licence; kept in the file.")]
 _Species = Annotated[str, typer.Option(metavar="WORD", help="Species of the symbols: mouse, human, or another word.")]
 
-app = typer.Typer(
-    help=_HELP,
-    add_completion=False,
-    rich_markup_mode="rich",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = program(help=_HELP, no_args_is_help=True)
 
 
 def _guarded(action: Callable[[], int]) -> None:
@@ -153,9 +148,7 @@ def _build(
 @app.command("from-liana")
 def _from_liana(
     *,
-    resource: Annotated[
-        str, typer.Argument(metavar="[RESOURCE]", help="Default: the consensus of mouse or human.")
-    ] = "",
+    resource: Annotated[str, typer.Argument(metavar="RESOURCE", help="Default: the consensus of mouse or human.")] = "",
     species: _Species = "human",
     out: Annotated[
         str | None, typer.Option("--out", "-o", metavar="FILE", help="File. Default: SPECIES_liana.parquet.")
@@ -164,23 +157,13 @@ def _from_liana(
     license_: _License = None,
 ) -> None:
     """Write the ligand-receptor pairs of a resource of the package liana; build combines them with others."""
-
-    def action() -> int:
-        from spacetravlr.cli._network_build import BuildOptions, run_build
-
-        keyed = {"license": [license_] if license_ else []}
-        file = out or f"{species}_liana.parquet"
-        return run_build(
-            [f"liana:{resource}"], BuildOptions(species=species, out=file, complexes=complexes, keyed=keyed)
-        )
-
-    _guarded(action)
+    _convert(f"liana:{resource}", out or f"{species}_liana.parquet", species, license_, complexes=complexes)
 
 
 @app.command("from-decoupler")
 def _from_decoupler(
     *,
-    net: Annotated[str, typer.Argument(metavar="[NET]", help="collectri or dorothea.")] = "collectri",
+    net: Annotated[str, typer.Argument(metavar="NET", help="collectri or dorothea.")] = "collectri",
     species: _Species = "human",
     out: Annotated[
         str | None, typer.Option("--out", "-o", metavar="FILE", help="File. Default: SPECIES_NET.parquet.")
@@ -189,14 +172,17 @@ def _from_decoupler(
     license_: _License = None,
 ) -> None:
     """Write the TF targets of a network of the package decoupler; build combines them with others."""
+    _convert(f"decoupler:{net}", out or f"{species}_{net}.parquet", species, license_, confidence=confidence)
+
+
+def _convert(source: str, out: str, species: str, license_: str | None, **options: str) -> None:
+    """Build a network of one source that a package brings along."""
 
     def action() -> int:
         from spacetravlr.cli._network_build import BuildOptions, run_build
 
         keyed = {"license": [license_] if license_ else []}
-        file = out or f"{species}_{net}.parquet"
-        options = BuildOptions(species=species, out=file, confidence=confidence, keyed=keyed)
-        return run_build([f"decoupler:{net}"], options)
+        return run_build([source], BuildOptions(species=species, out=out, keyed=keyed, **options))  # type: ignore[arg-type]
 
     _guarded(action)
 
@@ -223,7 +209,7 @@ def _fetch(
     cache: Annotated[
         str | None, typer.Option(metavar="DIR", help="Directory of copies. Default: spacetravlr in the user's cache.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a different file of that name.")] = False,
+    force: Annotated[bool, typer.Option("--force", metavar=" ", help="Replace a different file of that name.")] = False,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Patience with a silent server.")] = 30.0,
 ) -> None:
     def action() -> int:
@@ -240,7 +226,7 @@ def _fetch(
 def _show(
     *,
     which: Annotated[
-        str, typer.Argument(metavar="[NETWORK]", help="mouse, human, or a file. Default: by the genes of --h5ad.")
+        str, typer.Argument(metavar="NETWORK", help="mouse, human, or a file. Default: by the genes of --h5ad.")
     ] = "",
     h5ad: Annotated[str | None, typer.Option(metavar="FILE", help="Sample whose genes count.")] = None,
     gene: Annotated[
@@ -250,7 +236,7 @@ def _show(
     tf_ligand_cutoff: Annotated[
         float, typer.Option(metavar="NUMBER", help="Ligand-TF weights must be above it.")
     ] = 0.2,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", metavar=" ", help="JSON for scripts.")] = False,
 ) -> None:
     """Show what a network has and where it comes from, what of it a sample can use, and the modulators of a gene."""
 
@@ -326,5 +312,5 @@ def _tf_priors(
 
 def register(main: typer.Typer) -> None:
     """Add `network` and `tf-priors` to the commands of the program."""
-    main.add_typer(app, name="network", short_help="Build, fetch and show prior networks.")
-    main.command("tf-priors", help=_TF_PRIORS, no_args_is_help=True)(_tf_priors)
+    main.add_typer(app, name="network", short_help="Build, fetch and show prior networks.", rich_help_panel=NETWORKS)
+    main.command("tf-priors", help=_TF_PRIORS, no_args_is_help=True, rich_help_panel=NETWORKS)(_tf_priors)

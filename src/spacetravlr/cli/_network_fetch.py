@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from spacetravlr.atomic import check_directory
-from spacetravlr.cli._format import size
 from spacetravlr.cli._perturb_voice import Voice
 from spacetravlr.errors import ConfigError, UsageError
+from spacetravlr.words import size
 
 ADDRESS_VARIABLE = "SPACETRAVLR_NETWORK_URL"
 """Environment variable that names the directory on a server."""

@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spacetravlr.cli._format import count
 from spacetravlr.cli._perturb_tables import text_table
 from spacetravlr.cli._perturb_voice import Voice
 from spacetravlr.errors import InputError, UsageError, listing, nearest
+from spacetravlr.words import count
 
 if TYPE_CHECKING:
     from spacetravlr.networks import Counts, Coverage, GeneRoles

@@ -6,8 +6,8 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from spacetravlr.cli._format import count, one_line, size
 from spacetravlr.errors import SpaceTravLRError, listing
+from spacetravlr.words import count, one_line, size
 
 if TYPE_CHECKING:
     from spacetravlr.preparation import FileSummary
@@ -58,9 +58,11 @@ def describe(found: FileSummary, network_data_dir: str | None = None, um_per_uni
     rows = [
         ("file", f"{found.path}, {size(found.size)}{', made by prepare' if found.prepared else ''}"),
         ("shape", f"{count(found.n_cells, 'cell')} x {count(found.n_genes, 'gene')}"),
-        ("genes", f"{listing(found.genes, 6)}; species by their names: {found.species}"),
+        ("genes", f"{listing(found.genes, 6)}; {_species(found)}"),
     ]
     rows += [("X" if m.name == "X" else "layer", _matrix(m)) for m in found.matrices]
+    if found.raw is not None:
+        rows.append(("raw", _matrix(found.raw)))
     if found.response:
         rows.append(("response", found.response))
     shown = found.columns[:_COLUMNS]
@@ -84,6 +86,16 @@ def describe(found: FileSummary, network_data_dir: str | None = None, um_per_uni
         lines.append(f"{'' if label == before else label:<{_LABEL}}{one_line(text)}")
         before = label
     return lines
+
+
+def _species(found: FileSummary) -> str:
+    from spacetravlr.preparation.labels import are_symbols
+
+    if are_symbols(found.genes):
+        return f"species by their names: {found.species}"
+    if found.symbol_column is None:
+        return "no symbols, so that no network knows them, and var has no column of symbols"
+    return f"no symbols: prepare takes these from var[{found.symbol_column!r}]"
 
 
 def next_command(found: FileSummary, um_per_unit: float | None = None) -> str:
@@ -114,7 +126,7 @@ def _next(found: FileSummary, um_per_unit: float | None) -> list[tuple[str, str]
 
 
 def _matrix(matrix: Matrix) -> str:
-    name = "" if matrix.name == "X" else f"{matrix.name}: "
+    name = "" if matrix.name in {"X", "raw"} else f"{matrix.name}: "
     filled = "" if matrix.filled is None else f", {matrix.filled:.1%} filled"
     return f"{name}{matrix.storage} {matrix.dtype}{filled}; {_KINDS[matrix.values]}"
 

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 from spacetravlr.cli._perturb_config import ConfigFile, find_batch
 from spacetravlr.cli._perturb_run import Sample, at_least_one, check_file, check_genes, open_run, read_sample
 from spacetravlr.cli._perturb_scope import SCOPE_FLAGS, rows_to_perturb, split_words
-from spacetravlr.cli._perturb_tables import control_text, observed_text, top_text, write_table, written_text
+from spacetravlr.cli._perturb_tables import (
+    CONTROLS_ASK,
+    changed_text,
+    control_text,
+    observed_text,
+    top_text,
+    write_table,
+    written_text,
+)
 from spacetravlr.cli._perturb_voice import Voice
 from spacetravlr.errors import UsageError, listing
 
@@ -90,6 +98,8 @@ def run_perturbation(given: Mapping[str, Any]) -> int:
         voice.detail(f"write: {time.perf_counter() - writing:.2f} s")
         voice.detail(f"total: {time.perf_counter() - began:.2f} s")
         voice.say(written_text(effect, job.out))
+        if job.top is None and job.controls is None:
+            voice.say(changed_text(effect))
         if job.top is not None:
             sys.stdout.write(f"{top_text(effect, job.top)}\n")
         if job.controls is not None:
@@ -144,6 +154,7 @@ def _control(job: _Job, run: Run, *, effect: Effect, rows: NDArray[np.int64] | N
             progress=lambda done, of: advance(done, of, "negative controls"),
         )
     write_table(table, job.control_file)
+    voice.say(CONTROLS_ASK)
     voice.say(f"Wrote {job.control_file} ({len(table):,} p values)")
     sys.stdout.write(f"{control_text(table, job.top or _N_SHOWN)}\n")
 

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from typing import Annotated, Any
-
-from spacetravlr.cli._flags import Flag, with_flags
+from spacetravlr.cli._flags import Flag
 from spacetravlr.cli._version import version_flag
 
 RUN, TARGET, CELLS, BATCH, OUTPUT, DISPLAY = ("Run", "Perturbation", "Cells", "Batch", "Output", "Display")
-REPEATABLE = ("gene", "desired_expr", "cell_type")
-"""Flags that may be given several times; their value is a list."""
 
 _RUN_TOML = Flag(
     ("--run-toml",),
@@ -72,6 +66,7 @@ _CELLS = (
         CELLS,
         help="Only in cells of these types (several: A,B).",
         metavar="NAME",
+        repeatable=True,
     ),
     Flag(
         ("--where",),
@@ -100,6 +95,7 @@ PERTURB_FLAGS: tuple[Flag, ...] = (
         TARGET,
         help="The gene to perturb; any measured gene. Several (A,B) are perturbed together.",
         metavar="NAME",
+        repeatable=True,
     ),
     Flag(
         ("--desired-expr",),
@@ -108,6 +104,7 @@ PERTURB_FLAGS: tuple[Flag, ...] = (
         "x2 twice each cell's own, q95 a quantile over the tissue, +1.5 or -0.5 a shift. One for all genes, or one "
         "for each. Default: 0.",
         metavar="DOSE",
+        repeatable=True,
     ),
     *_RULES,
     *_CELLS,
@@ -208,20 +205,3 @@ CELLS_CSV_FLAGS: tuple[Flag, ...] = (
     ),
     Flag(("--out",), OUTPUT, help="Where to write. Default: cells.csv in the run.", kind="path", metavar="FILE"),
 )
-
-
-def with_perturb_flags(command: Callable[..., Any], flags: tuple[Flag, ...]) -> Callable[..., Any]:
-    """Give a command one parameter for each flag, as `with_flags`; those of `REPEATABLE` collect their values."""
-    command = with_flags(command, flags)
-    parameters = [
-        one.replace(annotation=_collecting(one.annotation)) if one.name in REPEATABLE else one
-        for one in inspect.signature(command).parameters.values()
-    ]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {one.name: one.annotation for one in parameters}
-    return command
-
-
-def _collecting(annotation: Any) -> Any:
-    (option,) = annotation.__metadata__
-    return Annotated[list[str] | None, option]

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spacetravlr.cli._extras import install
 from spacetravlr.cli._perturb import EXAMPLE, doses_of
 from spacetravlr.cli._perturb_run import open_run, read_sample
 from spacetravlr.cli._perturb_scope import rows_to_perturb, split_words, stored_table
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from spacetravlr.run.loading import LoadProgress
 
 _BATCH_ONLY = {"top": "--top", "negative_control": "--negative-control"}
-_EXTRA = "the full screen needs the extra tui (pip install 'spacetravlr-py[tui]'); here is the prompt"
+_EXTRA = f"the full screen needs the extra tui ({install('tui')}); here is the prompt"
 
 
 def run_interactive(given: Mapping[str, Any], config: ConfigFile | None) -> int:

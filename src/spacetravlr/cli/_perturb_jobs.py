@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from spacetravlr.cli._format import duration
 from spacetravlr.errors import SpaceTravLRError
+from spacetravlr.words import duration
 
 if TYPE_CHECKING:
     from spacetravlr.cli._perturb_stop import Stopping

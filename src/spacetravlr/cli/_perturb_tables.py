@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spacetravlr.cli._format import one_line
 from spacetravlr.errors import UsageError, listing
+from spacetravlr.words import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from spacetravlr.perturbation import Effect
 
 TABLE_SUFFIXES = (".feather", ".csv", ".parquet")
+CONTROLS_ASK = (
+    "p shuffled: does it depend on where single cells lie (1 where only TFs take part)? "
+    "p other genes: does this gene do more than others like it?"
+)
+"""What the negative controls ask, in a line."""
 _CONTROLS = {"shuffled": "p shuffled", "random_targets": "p other genes"}
 
 
@@ -62,6 +67,15 @@ def written_text(effect: Effect, path: Path) -> str:
     """Return what was written where."""
     shape = f"{len(effect.cells)} cells × {len(effect.genes)} genes"
     return f"Wrote {path} ({shape}, n_propagation={effect.n_propagation})"
+
+
+def changed_text(effect: Effect, n: int = 3) -> str:
+    """Return in one line what changes most, over all cells."""
+    table = effect.top(n)
+    if table.empty:
+        return "no other gene changes: no model listens to what was perturbed, or it is not expressed there"
+    shown = ", ".join(f"{one_line(str(row.gene))} {row.mean_delta:+.3g}" for row in table.itertuples())
+    return f"changes most (mean over all cells): {shown}; --top N shows cell types"
 
 
 def top_text(effect: Effect, n: int) -> str:

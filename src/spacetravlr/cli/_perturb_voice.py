@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from spacetravlr.cli._format import one_line
 from spacetravlr.cli._terminal import draws
+from spacetravlr.words import one_line
 
 _BAR_WIDTH = 30
 _MOMENT = 10.0

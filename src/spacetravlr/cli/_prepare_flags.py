@@ -50,7 +50,7 @@ PREPARE_FLAGS: tuple[Flag, ...] = (
     Flag(("--output", "-o"), INPUT, help="The .h5ad file to write. Default: {name}_ready.h5ad.", metavar="FILE"),
     Flag(("--layer",), INPUT, help="Layer of the counts. Default: the one that holds counts.", metavar="NAME"),
     Flag(
-        ("--cluster-key",),
+        ("--cluster-key", "--cluster-annot"),
         INPUT,
         help="Column of obs with the cell types. Default: cell_type or a similar name, else Leiden clusters.",
         metavar="COLUMN",

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spacetravlr.cli._format import count, one_line
 from spacetravlr.cli._perturb_voice import Voice
 from spacetravlr.errors import SpaceTravLRError
+from spacetravlr.words import count, one_line
 
 if TYPE_CHECKING:
     from spacetravlr.cli._perturb_interactive import Loader

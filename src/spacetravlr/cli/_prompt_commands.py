@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spacetravlr.cli._format import count
 from spacetravlr.cli._perturb_tables import observed_text, text_table, written_text
 from spacetravlr.errors import UsageError, nearest
 from spacetravlr.perturbation.workbench import (
@@ -24,6 +23,7 @@ from spacetravlr.perturbation.workbench import (
     summarize,
     write_export,
 )
+from spacetravlr.words import count
 
 if TYPE_CHECKING:
     from spacetravlr.perturbation import Effect

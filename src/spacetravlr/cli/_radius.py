@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spacetravlr.cli._format import duration
 from spacetravlr.cli._reporter import Reporter
 from spacetravlr.errors import UsageError
 from spacetravlr.events import Event, Notice
+from spacetravlr.words import duration
 
 if TYPE_CHECKING:
     from spacetravlr.training.radius import RadiusStudy

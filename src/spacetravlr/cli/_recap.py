@@ -6,10 +6,10 @@ import math
 import shlex
 from typing import TYPE_CHECKING
 
-from spacetravlr.cli._format import count, duration, one_line, score
-from spacetravlr.cli._pace import Pace
 from spacetravlr.errors import listing
+from spacetravlr.pace import Pace
 from spacetravlr.report import worth_perturbing
+from spacetravlr.words import count, duration, one_line, score
 
 if TYPE_CHECKING:
     from spacetravlr.events import RunFinished
@@ -43,9 +43,7 @@ def recap(finished: RunFinished, pace: Pace, out: str, run: Run | None, *, part:
         reasons = [f"{gene} ({one_line(reason)})" for gene, reason in pace.failures.items()]
         lines.append(f"failed, tried again by the next run: {listing(reasons, _REASONS_SHOWN)}")
     if math.isfinite(finished.median_r2_in):
-        lines.append(
-            f"median R2: {score(finished.median_r2_in)} in sample, {score(finished.median_r2_out)} out of sample"
-        )
+        lines.append(f"median R2: {score(finished.median_r2_in)} in sample, {score(finished.median_r2_out)} held out")
     lines.append(f"results in {out} (GENE_betadata.feather; log/run.log has this account; {REPORT} shows it)")
     following = None if part else _following(finished, out, run)
     if following:

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from spacetravlr.cli._errors import Guard
+from spacetravlr.cli._program import RUNS
 
 
 def _run_summary(
     directory: Annotated[
-        str | None, typer.Argument(metavar="[DIR]", help="Run directory, finished or not, or the TOML of a run.")
+        str | None, typer.Argument(metavar="DIR", help="Run directory, finished or not, or the TOML of a run.")
     ] = None,
     *,
     h5ad: Annotated[
@@ -20,7 +21,7 @@ def _run_summary(
     output_dir: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR", help="Run directory, as DIR. Default: [execution].output_dir of the configuration."
+            metavar="DIR", help="Run directory, as DIR. Default: \\[execution].output_dir of the configuration."
         ),
     ] = None,
     config: Annotated[
@@ -68,4 +69,4 @@ def _run_summary(
 
 def register(app: typer.Typer) -> None:
     """Add the command to a program."""
-    app.command("run-summary")(_run_summary)
+    app.command("run-summary", rich_help_panel=RUNS)(_run_summary)

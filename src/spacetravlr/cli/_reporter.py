@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from spacetravlr.cli._displays import Display, Result, RunLog, choose_display
 from spacetravlr.cli._lines import Line, Narrator
-from spacetravlr.cli._pace import Pace
 from spacetravlr.cli._recap import recap, recap_split
 from spacetravlr.errors import RunDirectoryError
 from spacetravlr.events import ConditionStarted, Event, Notice, RunFinished, RunStarted
+from spacetravlr.pace import Pace
 
 if TYPE_CHECKING:
     from spacetravlr.run import ConditionRuns, Run

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spacetravlr.cli._format import one_line
+from spacetravlr.cli._imports import uncollected
 from spacetravlr.cli._perturb_voice import Voice
 from spacetravlr.errors import InputError, RunDirectoryError, SpaceTravLRError, UsageError
+from spacetravlr.words import one_line
 
 if TYPE_CHECKING:
     from spacetravlr.cli._errors import Guard
@@ -48,8 +49,9 @@ def run_summary(asked: Asked) -> int:
     SpaceTravLRError
         If the run, the sample that is named or the manifest cannot be read, or the page not be written.
     """
-    from spacetravlr.config import load_config
-    from spacetravlr.report import Wanted, write_reports
+    with uncollected():
+        from spacetravlr.config import load_config
+        from spacetravlr.report import Wanted, write_reports
 
     named = asked.directory or asked.output_dir
     if asked.directory is not None and asked.output_dir is not None and not _same(asked.directory, asked.output_dir):
@@ -105,8 +107,9 @@ def _leave(given: Mapping[str, Any], guard: Guard) -> None:
 
 
 def _write(given: Mapping[str, Any], out: Path) -> None:
-    from spacetravlr.report import record_origins, write_report, write_reports
-    from spacetravlr.run.paths import CONDITIONS
+    with uncollected():
+        from spacetravlr.report import record_origins, write_report, write_reports
+        from spacetravlr.run.paths import CONDITIONS
 
     split = out.parent.name == CONDITIONS
     root = out.parent.parent if split else out

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from spacetravlr.cli._errors import Guard
+from spacetravlr.cli._program import MORE
 
 
 def _skill(
@@ -35,4 +36,4 @@ def _skill(
 
 def register(app: typer.Typer) -> None:
     """Add the command to a program."""
-    app.command("skill")(_skill)
+    app.command("skill", rich_help_panel=MORE)(_skill)

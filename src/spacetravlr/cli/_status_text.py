@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from spacetravlr.cli._format import count, duration, one_line, size, speed
 from spacetravlr.errors import listing
+from spacetravlr.words import count, duration, one_line, size, speed
 
 if TYPE_CHECKING:
     from spacetravlr.run import RunProgress, Worker

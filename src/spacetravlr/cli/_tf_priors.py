@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spacetravlr.cli._format import count
 from spacetravlr.cli._perturb_run import check_file, check_genes
 from spacetravlr.cli._perturb_voice import Voice
 from spacetravlr.errors import InputError, UsageError
+from spacetravlr.words import count
 
 if TYPE_CHECKING:
     from spacetravlr.networks import FittedTfPriors

@@ -12,6 +12,7 @@ import typer
 
 from spacetravlr.cli._dashboard import HINT, DashboardDisplay, GivenUpError, can_show, has_screens
 from spacetravlr.cli._errors import Interrupted
+from spacetravlr.cli._imports import uncollected
 from spacetravlr.cli._reporter import Reporter
 from spacetravlr.cli._request import Request, load_settings, make_request
 from spacetravlr.cli._signals import Signals
@@ -104,8 +105,9 @@ def _train(request: Request, reporter: Reporter, ready: Callable[[], Request], *
 
     def work() -> Run | ConditionRuns:
         # only now, so that a slip in the flags is reported without waiting for numpy and its friends
-        from spacetravlr.cluster import ClusterExecutor
-        from spacetravlr.training import StopRequest, train
+        with uncollected():
+            from spacetravlr.cluster import ClusterExecutor
+            from spacetravlr.training import StopRequest, train
 
         signals.stop = StopRequest()
         wanted = ready()

@@ -42,14 +42,6 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     Flag(("--condition",), INPUT, "data.condition", metavar="COLUMN"),
     Flag(("--sample",), INPUT, "data.sample", metavar="COLUMN"),
     Flag(
-        ("--output-dir",),
-        OUTPUT,
-        "execution.output_dir",
-        help="Run directory; a run of the same settings that is there is continued. Default: {file stem}_spacetravlr "
-        "in the current directory.",
-        metavar="DIR",
-    ),
-    Flag(
         ("--prepare",),
         INPUT,
         help="Prepare a raw sample first (as `spacetravlr prepare` does), if the layer or the clusters are missing; "
@@ -61,6 +53,14 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
         INPUT,
         help="With --prepare: micrometres per unit of the coordinates. Default: what the file tells.",
         kind="number",
+    ),
+    Flag(
+        ("--output-dir",),
+        OUTPUT,
+        "execution.output_dir",
+        help="Run directory; a run of the same settings that is there is continued. Default: {file stem}_spacetravlr "
+        "in the current directory.",
+        metavar="DIR",
     ),
     Flag(
         ("--join-output-dir",),
@@ -111,6 +111,9 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     Flag(("--kernel",), SPATIAL, "spatial.kernel"),
     Flag(("--signal-tol",), SPATIAL, "spatial.signal_tol"),
     Flag(("--weighted-ligand-scale-factor",), SPATIAL, "spatial.weighted_ligand_scale_factor"),
+    Flag(("--network-data-dir",), NETWORK, "grn.network_data_dir", metavar="DIR"),
+    Flag(("--network-dir",), key="grn.network_data_dir", metavar="DIR", hidden=True),
+    Flag(("--tf-ligand-cutoff",), NETWORK, "grn.tf_ligand_cutoff"),
     Flag(("--tf-prior",), NETWORK, "grn.tf_priors_feather", metavar="FILE"),
     Flag(("--max-ligands",), NETWORK, "grn.max_ligands"),
     Flag(("--max-lr-pairs",), key="grn.max_ligands", hidden=True),

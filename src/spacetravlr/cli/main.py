@@ -11,6 +11,7 @@ import typer
 from spacetravlr.cli import _data_commands, _network_commands, _report_command, _skill_command
 from spacetravlr.cli._errors import Guard, run_app
 from spacetravlr.cli._flags import with_flags
+from spacetravlr.cli._program import BEGIN, MORE, RUNS, program, refuse_stray
 from spacetravlr.cli._train_flags import TRAIN_FLAGS
 from spacetravlr.errors import UsageError
 
@@ -28,43 +29,41 @@ from neighbouring cells. Then simulate a knock-out with spacetravlr-perturb.
   spacetravlr status run                             how far it is
   spacetravlr run-summary run                        a page about it, also left by every training
 
-The sample needs layers["imputed_count"] (or --layer), positions in obsm["spatial"] and clusters in obs["cell_type"]
+The sample needs layers["imputed_count"] (or --layer), positions in obsm["spatial"] and clusters in obs["cell_type"] \
 (or --cluster-annot): prepare makes them. A run that is there already is continued.
 """
-_EPILOG = "Ctrl-C finishes what is at work, a second Ctrl-C stops at once; the same command goes on later. " \
-    "Exit status: 0 done, 1 error, 2 wrong usage, 3 no gene could be modelled."  # fmt: skip
-
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+_EPILOG = (
+    "Ctrl-C finishes what is at work, a second Ctrl-C stops at once; the same command goes on later. "
+    "Exit status: 0 done, 1 error, 2 wrong usage, 3 no gene could be modelled, 130 stopped at once."
 )
+
+app = program()
 
 
 def _train(ctx: typer.Context, **given: Any) -> None:
-    if ctx.invoked_subcommand is None:
+    command = ctx.invoked_subcommand
 
-        def action(guard: Guard) -> int:
-            from spacetravlr.cli._run_summary import leaving_a_report
-            from spacetravlr.cli._train import run_training
+    def action(guard: Guard) -> int:
+        if command is not None:
+            refuse_stray(TRAIN_FLAGS, given, command)
+            return 0
+        from spacetravlr.cli._run_summary import leaving_a_report
+        from spacetravlr.cli._train import run_training
 
-            with leaving_a_report(given, guard):
-                return run_training(given, guard)
+        with leaving_a_report(given, guard):
+            return run_training(given, guard)
 
-        raise typer.Exit(Guard().run(action))
-    stray = [flag.names[0] for flag in TRAIN_FLAGS if given[flag.name] is not None]
-    if stray:
-        raise typer.Exit(Guard().run(lambda _: _refuse(stray, str(ctx.invoked_subcommand))))
-
-
-def _refuse(stray: Sequence[str], command: str) -> int:
-    raise UsageError(f"{', '.join(stray)}: no flag of {command}; the flags of a command come after its name")
+    code = Guard().run(action)
+    # a command that is named comes now
+    if command is None or code:
+        raise typer.Exit(code)
 
 
 app.callback(invoke_without_command=True, help=_HELP, epilog=_EPILOG)(with_flags(_train, TRAIN_FLAGS))
 
 
-@app.command("demo")
+# in the order of the help
+@app.command("demo", rich_help_panel=BEGIN)
 def _demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where everything is written.")] = Path("demo_spacetravlr"),
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the simulated tissue.")] = 0,
@@ -80,14 +79,21 @@ def _demo(
     raise typer.Exit(Guard().run(action))
 
 
-@app.command("status")
+_data_commands.register(app)
+_network_commands.register(app)
+
+
+@app.command("status", rich_help_panel=RUNS)
 def _status(
     directory: Annotated[str, typer.Argument(metavar="DIR", help="Run directory, or the TOML of a run.")],
-    watch: Annotated[bool, typer.Option("--watch", help="Go on until the run has ended.")] = False,  # noqa: FBT002
-    as_json: Annotated[bool, typer.Option("--json", help="JSON for scripts, one object a line.")] = False,  # noqa: FBT002
-    plain: Annotated[bool, typer.Option("--plain", help="With --watch: lines instead of the dashboard.")] = False,  # noqa: FBT002
+    *,
+    watch: Annotated[bool, typer.Option("--watch", metavar=" ", help="Go on until the run has ended.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", metavar=" ", help="JSON for scripts, one object a line.")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", metavar=" ", help="With --watch: lines instead of the dashboard.")
+    ] = False,
 ) -> None:
-    """Show how far a run has come: genes done, running, without a model, failed; speed and time left."""
+    """Show how far a run has come: genes done, orphan, failed, running; speed and time left."""
 
     def action(_: Guard) -> int:
         from spacetravlr.cli._status import show_status
@@ -97,12 +103,40 @@ def _status(
     raise typer.Exit(Guard().run(action))
 
 
-@app.command("collect-interactions")
+_report_command.register(app)
+
+
+@app.command("edges", rich_help_panel=RUNS)
+def _edges(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="Run directory, or the TOML of a run.")],
+    *,
+    gene: Annotated[str | None, typer.Option(metavar="GENE,...", help="Only these targets.")] = None,
+    cluster: Annotated[str | None, typer.Option(metavar="LABEL", help="Only this cluster.")] = None,
+    top: Annotated[int | None, typer.Option(metavar="N", help="How many. Default: 20, and all with --csv.")] = None,
+    csv: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write a .csv, .feather or .parquet instead of showing them.")
+    ] = None,
+) -> None:
+    """Show what regulates what, the firmest first: coefficient, interval, stability, and what cannot be told apart."""
+
+    def action(_: Guard) -> int:
+        from spacetravlr.cli._edges import show_edges
+
+        return show_edges(directory, gene=gene, cluster=cluster, top=top, csv=csv)
+
+    raise typer.Exit(Guard().run(action))
+
+
+@app.command("collect-interactions", rich_help_panel=RUNS)
 def _collect_interactions(
     run_toml: Annotated[str, typer.Option(metavar="FILE", help="TOML of a trained run, or the directory it is in.")],
     h5ad: Annotated[str | None, typer.Option(metavar="FILE", help="The sample, if it has moved.")] = None,
     annot: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of obs with the cell types. Default: cell_type.")
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of obs with the cell types. Default: cell_type or a similar name, else that of the clusters.",
+        ),
     ] = None,
     aggregate: Annotated[
         str,
@@ -129,34 +163,14 @@ def _collect_interactions(
     raise typer.Exit(Guard().run(action))
 
 
-@app.command("edges")
-def _edges(
-    directory: Annotated[str, typer.Argument(metavar="DIR", help="Run directory, or the TOML of a run.")],
-    *,
-    gene: Annotated[str | None, typer.Option(metavar="GENE,...", help="Only these targets.")] = None,
-    cluster: Annotated[str | None, typer.Option(metavar="LABEL", help="Only this cluster.")] = None,
-    top: Annotated[int | None, typer.Option(metavar="N", help="How many. Default: 20, and all with --csv.")] = None,
-    csv: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write a .csv, .feather or .parquet instead of showing them.")
-    ] = None,
-) -> None:
-    """Show what regulates what, the firmest first: coefficient, interval, stability, and what cannot be told apart."""
-
-    def action(_: Guard) -> int:
-        from spacetravlr.cli._edges import show_edges
-
-        return show_edges(directory, gene=gene, cluster=cluster, top=top, csv=csv)
-
-    raise typer.Exit(Guard().run(action))
-
-
 @app.command(
     "bench",
+    rich_help_panel=MORE,
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False},
 )
 def _bench(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Which benchmark; its own flags follow.")] = "list",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which benchmark; its own flags follow.")] = "list",
     json_out: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the figures as JSON.")] = None,
 ) -> None:
     """Measure speed, memory and error; without a name, list the benchmarks."""
@@ -170,9 +184,6 @@ def _bench(
     raise typer.Exit(Guard().run(action))
 
 
-_data_commands.register(app)
-_network_commands.register(app)
-_report_command.register(app)
 _skill_command.register(app)
 
 

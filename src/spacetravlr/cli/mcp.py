@@ -9,16 +9,17 @@ import typer
 
 from spacetravlr.cli._errors import Guard, run_app
 from spacetravlr.cli._flags import Flag, with_flags
+from spacetravlr.cli._program import program
 from spacetravlr.cli._version import version_flag
-from spacetravlr.cli.spatial_viewer import VIEWER_FLAGS, repeatable
+from spacetravlr.cli.spatial_viewer import VIEWER_FLAGS
 
 DATA, SERVER = ("Data", "Server")
 _FROM_THE_VIEWER = ("h5ad", "run_toml", "layer", "cluster_annot", "network_dir", "data_root", "read_only", "workers")
 _HELP = """
 Let an assistant look at a tissue and run knock-outs: a server of the Model Context Protocol.
 
-The assistant's program starts it and talks to it over standard input and output; with --http it listens on this machine
-instead, and asks for a token. It brings a viewer along, on a free port of this machine.
+The assistant's program starts it and talks to it over standard input and output; with --http it listens on this \
+machine instead, and asks for a token. It brings a viewer along, on a free port of this machine.
 """
 _EPILOG = """
 Examples, as the assistant's program runs them:
@@ -29,8 +30,8 @@ $ spacetravlr-mcp --run-toml my_run/spacetravlr_run_repro.toml
 
 $ spacetravlr-mcp --http --port 8790 --run-toml my_run
 
-SPATIAL_VIEWER_API_BASE=http://127.0.0.1:8080 takes a viewer that runs already (SPATIAL_VIEWER_TOKEN: its token);
-SPATIAL_VIEWER_CONNECT_ORIGINS=A,B adds origins that the app may speak with; SPACETRAVLR_MCP_TOKEN is the token for
+SPATIAL_VIEWER_API_BASE=http://127.0.0.1:8080 takes a viewer that runs already (SPATIAL_VIEWER_TOKEN: its token); \
+SPATIAL_VIEWER_CONNECT_ORIGINS=A,B adds origins that the app may speak with; SPACETRAVLR_MCP_TOKEN is the token for \
 --http.
 
 Exit status: 0 stopped, 1 error, 2 wrong usage.
@@ -49,11 +50,7 @@ MCP_FLAGS = (
     version_flag("spacetravlr-mcp", SERVER),
 )
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = program()
 
 
 def _serve(ctx: typer.Context, **given: Any) -> None:  # noqa: ARG001 - the signature of a command
@@ -62,7 +59,7 @@ def _serve(ctx: typer.Context, **given: Any) -> None:  # noqa: ARG001 - the sign
     raise typer.Exit(Guard().run(lambda _: run_mcp(given)))
 
 
-app.command(help=_HELP, epilog=_EPILOG)(repeatable(with_flags(_serve, MCP_FLAGS), ("data_root",)))
+app.command(help=_HELP, epilog=_EPILOG)(with_flags(_serve, MCP_FLAGS))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -9,8 +9,10 @@ import typer
 from typer.core import TyperGroup
 
 from spacetravlr.cli._errors import Guard, run_app
-from spacetravlr.cli._perturb_flags import CELLS_CSV_FLAGS, PERTURB_FLAGS, SCREEN_FLAGS, with_perturb_flags
-from spacetravlr.errors import UsageError, nearest
+from spacetravlr.cli._flags import with_flags
+from spacetravlr.cli._perturb_flags import CELLS_CSV_FLAGS, PERTURB_FLAGS, SCREEN_FLAGS
+from spacetravlr.cli._program import program, refuse_stray
+from spacetravlr.errors import nearest
 
 _HELP = """
 Set a gene to a value and follow the consequences: through the models that training has found, and through the ligands
@@ -78,27 +80,24 @@ class _Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-app = typer.Typer(
-    cls=_Commands,
-    add_completion=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    subcommand_metavar="[CONFIG.toml | COMMAND [ARGS]...]",
-)
+app = program(cls=_Commands, subcommand_metavar="[CONFIG.toml | COMMAND [ARGS]...]")
 
 
 def _perturb(ctx: typer.Context, **given: Any) -> None:
-    if ctx.invoked_subcommand is None:
+    command = ctx.invoked_subcommand
+
+    def action(_: Guard) -> int:
+        if command is not None:
+            refuse_stray(PERTURB_FLAGS, given, command)
+            return 0
         from spacetravlr.cli._perturb import run_perturbation
 
-        raise typer.Exit(Guard().run(lambda _: run_perturbation(given)))
-    stray = [flag.names[0] for flag in PERTURB_FLAGS if given[flag.name] not in (None, [])]
-    if stray:
-        raise typer.Exit(Guard().run(lambda _: _refuse(stray, str(ctx.invoked_subcommand))))
+        return run_perturbation(given)
 
-
-def _refuse(stray: Sequence[str], command: str) -> int:
-    raise UsageError(f"{', '.join(stray)}: the flags of {command} come after its name")
+    code = Guard().run(action)
+    # a command that is named comes now
+    if command is None or code:
+        raise typer.Exit(code)
 
 
 def _screen(ctx: typer.Context, **given: Any) -> None:  # noqa: ARG001 - the signature of a command
@@ -113,10 +112,10 @@ def _make_cells_csv(ctx: typer.Context, **given: Any) -> None:  # noqa: ARG001 -
     raise typer.Exit(Guard().run(lambda _: make_cells_csv(given)))
 
 
-app.callback(invoke_without_command=True, help=_HELP, epilog=_EPILOG)(with_perturb_flags(_perturb, PERTURB_FLAGS))
-app.command("screen", help=_SCREEN_HELP, epilog=_SCREEN_EPILOG)(with_perturb_flags(_screen, SCREEN_FLAGS))
+app.callback(invoke_without_command=True, help=_HELP, epilog=_EPILOG)(with_flags(_perturb, PERTURB_FLAGS))
+app.command("screen", help=_SCREEN_HELP, epilog=_SCREEN_EPILOG)(with_flags(_screen, SCREEN_FLAGS))
 app.command("make-cells-csv", help=_CELLS_CSV_HELP, epilog=_CELLS_CSV_EPILOG)(
-    with_perturb_flags(_make_cells_csv, CELLS_CSV_FLAGS)
+    with_flags(_make_cells_csv, CELLS_CSV_FLAGS)
 )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, get_args
+from collections.abc import Sequence
+from typing import Any
 
 import typer
 
 from spacetravlr.cli._errors import Guard, run_app
 from spacetravlr.cli._flags import Flag, with_flags
+from spacetravlr.cli._program import program
 from spacetravlr.cli._version import version_flag
 
 DATA, SERVER, LIMITS = ("Data", "Server", "Limits")
@@ -54,6 +54,7 @@ VIEWER_FLAGS = (
         "files given, else the working directory.",
         kind="path",
         metavar="DIR",
+        repeatable=True,
     ),
     Flag(("--bind",), SERVER, help="IP address to listen on. Any but a loopback address asks for a token."),
     Flag(("--port",), SERVER, help="Port to listen on; 0 takes a free one. Default: 8080.", kind="integer"),
@@ -70,6 +71,7 @@ VIEWER_FLAGS = (
         SERVER,
         help="Further host name by which the server is addressed; may be given several times.",
         metavar="NAME",
+        repeatable=True,
     ),
     Flag(("--read-only",), SERVER, help="The data cannot be exchanged or renamed from the page.", kind="flag"),
     Flag(
@@ -92,11 +94,7 @@ VIEWER_FLAGS = (
     version_flag("spatial_viewer", SERVER),
 )
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = program()
 
 
 def _view(ctx: typer.Context, **given: Any) -> None:  # noqa: ARG001 - the signature of a command
@@ -105,21 +103,7 @@ def _view(ctx: typer.Context, **given: Any) -> None:  # noqa: ARG001 - the signa
     raise typer.Exit(Guard().run(lambda _: run_viewer(given)))
 
 
-def repeatable(command: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
-    """Let some flags of a command be given several times; their value is a list."""
-    signature = inspect.signature(command)
-    parameters = []
-    for one in signature.parameters.values():
-        kept = one
-        if one.name in names:
-            kept = one.replace(annotation=Annotated[list[str] | None, get_args(one.annotation)[1]])
-        parameters.append(kept)
-    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {one.name: one.annotation for one in parameters}
-    return command
-
-
-app.command(help=_HELP, epilog=_EPILOG)(repeatable(with_flags(_view, VIEWER_FLAGS), ("data_root", "allow_host")))
+app.command(help=_HELP, epilog=_EPILOG)(with_flags(_view, VIEWER_FLAGS))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

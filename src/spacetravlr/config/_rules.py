@@ -89,6 +89,11 @@ def _notices(config: RunConfig, select: Select, why_fixed: str | None) -> list[s
             f"[lasso].l1_reg + group_reg = {total:g} overfits with a converged solver (penalties act on standardised "
             'columns): use [lasso].select = "cv", or solver = "fista" for the README\'s early stop'
         )
+    if not config.training.seed_only and config.training.mode == "seed":
+        notices.append(
+            '[training].seed_only = false has no effect, and mode = "seed" trains no networks: set [training].mode = '
+            '"full" or "hybrid" for them'
+        )
     factor = config.perturbation.ligand_grid_factor
     if factor is not None:
         means = f"a grid of {factor:g} radii" if factor > 0 else "the exact sum"

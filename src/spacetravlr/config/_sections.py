@@ -118,13 +118,13 @@ class GrnSettings(Section):
         description="Feather of TFs per target and cell type (source, target, cell_type).",
         examples=["tf.feather"],
     )
-    tf_ligand_cutoff: float = Field(default=0.2, description="NicheNet weight a TF-ligand pair must exceed.")
+    tf_ligand_cutoff: float = Field(default=0.2, description="NicheNet weight a ligand-TF pair must exceed.")
     max_ligands: LigandCap = Field(
         default=None, ge=0, description="Keep the pairs of this many ligands of highest mean; 0 is all.", examples=[200]
     )
     use_tf_modulators: bool = Field(default=True, description="Use transcription factors as modulators.")
     use_lr_modulators: bool = Field(default=True, description="Use ligand-receptor pairs as modulators.")
-    use_tfl_modulators: bool = Field(default=True, description="Use TF-ligand pairs as modulators.")
+    use_tfl_modulators: bool = Field(default=True, description="Use ligand-TF pairs as modulators.")
     extra_modulators: Names = Field(default=(), description="Genes added to every target as a fourth group.")
     extra_modulators_file: OptionalPath = Field(
         default=None,
@@ -240,7 +240,9 @@ class PerturbationSettings(Section):
     n_propagation: int = Field(
         default=N_PROPAGATION, ge=0, le=32, description="Propagation steps; 0 sets the targets only."
     )
-    beta_scale_factor: float = Field(default=1.0, ge=0, description="Factor on every derivative.")
+    beta_scale_factor: float = Field(
+        default=1.0, ge=0, description="Factor on every derivative but those by plain TFs."
+    )
     beta_cap: float | None = Field(default=None, ge=0, description="Largest absolute derivative.", examples=[1.0])
     min_bound: float | None = Field(default=None, description="Lower bound of simulated expression.", examples=[0.0])
     max_bound: float | None = Field(default=None, description="Upper bound of simulated expression.", examples=[10.0])

@@ -50,9 +50,11 @@ class AppTools:
             Path | None, Field(description="Sample (.h5ad) to open, below a data root of the viewer.")
         ] = None,
         run_toml: Annotated[Path | None, Field(description="TOML or directory of a trained run to open.")] = None,
-        layer: Annotated[Name | None, Field(description="Expression layer; only together with a path.")] = None,
+        layer: Annotated[
+            Name | None, Field(description="Expression layer, by default that of the run; only with a path.")
+        ] = None,
         cluster_annot: Annotated[
-            Name | None, Field(description="obs column of the clusters; only with a path.")
+            Name | None, Field(description="obs column of the clusters, by default that of the run; only with a path.")
         ] = None,
         network_dir: Annotated[Path | None, Field(description="Directory of the network; only with a path.")] = None,
         api_base_url: Annotated[
@@ -196,13 +198,21 @@ def add_app_tools(apps: Apps, desk: Desk) -> None:
 
 
 async def _open(
-    desk: Desk, progress: Progress, adata_path: str | None, run_toml: str | None, **settings: str | None
+    desk: Desk,
+    progress: Progress,
+    adata_path: str | None,
+    run_toml: str | None,
+    *,
+    layer: str | None,
+    cluster_annot: str | None,
+    network_dir: str | None,
 ) -> None:
-    body = {"adata_path": adata_path or "", "run_toml": run_toml or ""}
-    body |= {name: value or "" for name, value in settings.items()}
+    given = {"adata_path": adata_path, "run_toml": run_toml, "network_dir": network_dir}
+    given |= {"layer": layer, "cluster_column": cluster_annot}
     await progress.tell(0.0, "opening the data")
     try:
-        await desk.api.post("/api/session/configure", body)
+        # not the route of version 1: that one takes layer and clusters of its own instead of those of the run
+        await desk.api.post("/open", {name: value for name, value in given.items() if value})
     except ApiError as error:
         hint = "" if "data roots" not in error.message else f"; {await _listing(desk)}"
         raise ToolError(f"{error.message}{hint}") from error

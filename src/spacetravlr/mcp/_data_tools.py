@@ -112,7 +112,7 @@ def dataset(meta: dict[str, Any]) -> Dataset:
 
 def dataset_text(found: Dataset) -> str:
     """Return the same in words."""
-    length = "um" if found.um_per_unit == 1.0 else "coordinate units"
+    length = "µm" if found.um_per_unit == 1.0 else "coordinate units"
     lines = [
         f"{found.title}: {count(found.n_cells, 'cell')} x {count(found.n_genes, 'gene')}, expression from layer "
         f"{found.layer}; positions in {length}; embeddings: {names(found.embeddings)}."

@@ -67,7 +67,7 @@ class Desk:
             if error.code != "no_dataset":
                 raise
             raise ToolError(
-                "no dataset is open: call show_spatial_viewer with run_toml or adata_path, or start the server with "
+                "nothing is open: call show_spatial_viewer with run_toml or adata_path, or start the server with "
                 "--run-toml, --h5ad or --demo"
             ) from error
         return found

@@ -32,6 +32,8 @@ from spacetravlr.mcp._text import answer, count, joined, number, signed, table
 from spacetravlr.mcp._transition import summarise, transition_text
 
 _HEAD = ("gene", "mean change", "mean size of change", "mean before")
+_MOST_ROWS = 2000
+"""Lines of an answer: more would crowd everything else out of a conversation."""
 Job = Annotated[str, Field(max_length=64, description="Id that perturb has returned.")]
 
 
@@ -90,6 +92,12 @@ class PerturbTools:
             groups = [one for one in groups if one.label == group]
             if not groups:
                 raise ToolError(f"no group is called {group!r}; there are: {listing(known)}")
+        rows = sum(len(one.genes) for one in groups)
+        if rows > _MOST_ROWS:
+            raise ToolError(
+                f"{count(len(groups), 'group')} by {by!r} have {rows:,} lines together, more than fit into a "
+                f"conversation: name a group, or a smaller n; there are: {listing([one.label for one in groups])}"
+            )
         found = TopEffects(job=job, by=by, unit=unit(meta), groups=groups)
         blocks = [f"{one.label} ({count(one.n_cells, 'cell')})\n{_changes(one.genes)}" for one in groups]
         return answer(joined(f"Changes by {by}, in {found.unit}.", *blocks), found)

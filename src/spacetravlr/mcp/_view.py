@@ -118,7 +118,7 @@ def _obs(meta: dict[str, Any], colour: str, wanted: str | None) -> str:
     if name not in known:
         what = f"there is no column {name!r}" if name else f"color_source {colour!r}: no such column is known"
         close = nearest(str(name), known) if name else None
-        raise ToolError(f"{what}{f'; did you mean {close!r}?' if close else ''} Columns: {listing(known)}")
+        raise ToolError(f"{what}{f'; did you mean {close!r}?' if close else '.'} Columns: {listing(known)}")
     return str(name)
 
 
@@ -129,7 +129,7 @@ async def _modulator(desk: Desk, gene: str, wanted: str | None) -> str:
         raise ToolError(f"betadata_column is missing; the strongest modulators of {gene}: {listing(names, 10)}")
     if wanted != "intercept" and wanted not in names:
         close = nearest(wanted, names)
-        hint = f"; did you mean {close!r}?" if close else ""
+        hint = f"; did you mean {close!r}?" if close else "."
         raise ToolError(f"the model of {gene} has no {wanted!r}{hint} The strongest: {listing(names, 10)}")
     return wanted
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-from spacetravlr.errors import ConfigError, InputError, listing, nearest
+from spacetravlr.errors import ConfigError, InputError, did_you_mean, listing
 from spacetravlr.networks._files import TableFile
 
 OneToMany = Literal["all", "first", "drop"]
@@ -62,8 +62,7 @@ class Orthologs:
             columns = (present[0], present[1])
         for name in columns:
             if name not in present:
-                close = nearest(name, present)
-                hint = f"; did you mean {close!r}?" if close else ""
+                hint = did_you_mean(name, present, ".")
                 raise ConfigError(f"{file.path}: there is no column {name!r}{hint} Columns: {listing(present, 12)}")
         found: dict[str, dict[str, None]] = {}
         for old, new in file.frame(list(columns)).itertuples(index=False, name=None):

@@ -19,6 +19,12 @@ class NicheOptions:
     ----------
     epochs, learning_rate
         `[training]`.
+    adam_beta_1, adam_beta_2, adam_epsilon, weight_decay, grad_clip_norm
+        The optimiser; None for none of the last two.
+    output_activation
+        What bounds the factors that a network puts on the coefficients.
+    lr_schedule, cosine_lr_min_ratio, lr_warmup_epochs
+        How the learning rate goes over the epochs.
     minibatch_size, inference_batch_size
         Cells per step and per forward pass; 0 is all.
     patience, min_epochs
@@ -27,6 +33,8 @@ class NicheOptions:
         By how much R2 must exceed that of the regression.
     min_cells
         Clusters with fewer cells get no network.
+    encoder_size, encoder_rounds
+        Numbers that the shared encoder tells of a neighbourhood, and how often it is learned from its own heads.
     """
 
     epochs: int = 10

@@ -38,15 +38,7 @@ class NicheRecord:
     """False where only the intercept differs between the cells of the cluster."""
 
 
-def r2_score(y: NDArray[np.floating], predicted: NDArray[np.floating], *, mean: float | None = None) -> float:
-    """Return R2; NaN where the response is constant.
-
-    Parameters
-    ----------
-    y, predicted
-        (n,).
-    mean
-        What the errors are compared with; None takes the mean of y.
-    """
-    total = float(((y - (y.mean() if mean is None else mean)) ** 2).sum()) if len(y) else 0.0
+def r2_score(y: NDArray[np.floating], predicted: NDArray[np.floating]) -> float:
+    """Return R2 of (n,) predictions; NaN where the response is constant."""
+    total = float(((y - y.mean()) ** 2).sum()) if len(y) else 0.0
     return 1.0 - float(((y - predicted) ** 2).sum()) / total if total > 0.0 else math.nan

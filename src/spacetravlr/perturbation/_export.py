@@ -34,6 +34,7 @@ def to_anndata(effect: Effect) -> anndata.AnnData:
         obs=obs,
         var=pd.DataFrame(index=pd.Index(effect.genes, dtype=object)),
         layers={"simulated": effect.simulated, "delta": effect.delta},
+        obsm={} if effect.xy is None else {"spatial": np.array(effect.xy)},
         uns={"perturbation": _request(effect)},
     )
 

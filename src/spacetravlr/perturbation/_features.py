@@ -25,7 +25,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Every distinct modulator of a set of models, in the order TFs, LR pairs, TF-ligand pairs.
+    """Every distinct modulator of a set of models, in the order TFs, LR pairs, ligand-TF pairs.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ class Block:
     expression
         Expression of `Features.expressed`, 0 where at or below the threshold or masked.
     received, received_tfl
-        What cells receive of `Features.ligands`, in ligand-receptor and in TF-ligand pairs.
+        What cells receive of `Features.ligands`, in ligand-receptor and in ligand-TF pairs.
     """
 
     change: FloatArray

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spacetravlr.errors import InputError, listing, nearest
+from spacetravlr.errors import InputError, did_you_mean, listing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,8 +38,7 @@ def labelled(column: str, obs: pd.DataFrame | None, labels: NDArray[Any] | None,
         values = labels
     else:
         known = dict.fromkeys([*(map(str, obs.columns) if obs is not None else ()), "cluster"])
-        close = nearest(str(column), known)
-        hint = f"; did you mean {close!r}?" if close else ""
+        hint = did_you_mean(str(column), known)
         raise InputError(f"cells cannot be grouped by {column!r}{hint}; known: {listing(known)}")
     if values.shape != (n_cells,):
         raise InputError(f"labels must have shape ({n_cells},), not {values.shape}")

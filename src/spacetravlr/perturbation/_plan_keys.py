@@ -81,9 +81,9 @@ class Keys:
             raise self.error(f"{key} must be a finite number {'of at least' if zero else 'above'} 0, not {value!r}")
         return float(value)
 
-    def whole(self, key: str, *, low: int, high: int | None = None) -> int:
-        """Return a whole number in a range."""
-        return self.as_whole(key, self.table[key], low=low, high=high)
+    def whole(self, key: str, *, low: int) -> int:
+        """Return a whole number of at least `low`."""
+        return self.as_whole(key, self.table[key], low=low)
 
     def as_whole(self, key: str, value: Any, *, low: int, high: int | None = None) -> int:
         """Check a whole number."""

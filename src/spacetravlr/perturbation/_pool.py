@@ -41,7 +41,7 @@ def choose_workers(n_jobs: int | None, n_items: int, bytes_each: float) -> int:
             raise ConfigError(f"the number of jobs at once must be a whole number of at least 1, not {n_jobs!r}")
         return max(1, min(n_jobs, n_items))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
-    fit = int(_MEMORY_SHARE * _memory() / max(bytes_each, 1.0))
+    fit = int(_MEMORY_SHARE * machine_memory() / max(bytes_each, 1.0))
     return max(1, min(cores, _MOST_WORKERS, n_items, fit))
 
 
@@ -100,7 +100,7 @@ def _shared_threads(workers: int) -> Iterator[None]:
         yield
 
 
-def _memory() -> float:
+def machine_memory() -> float:
     """Return the memory of the machine, bytes; infinite where it cannot be told."""
     try:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

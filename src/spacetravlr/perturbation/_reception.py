@@ -39,7 +39,7 @@ class Reception:
     in_lr, in_tfl
         ``(n_ligands,)`` whether a ligand takes part in pairs of either kind.
     lr, tfl
-        Baseline received in ligand-receptor and in TF-ligand pairs (the same array without masks).
+        Baseline received in ligand-receptor and in ligand-TF pairs (the same array without masks).
     largest
         The larger of the two where a ligand is in both.
     """

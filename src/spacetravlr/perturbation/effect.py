@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spacetravlr.errors import InputError, UsageError, listing, nearest
+from spacetravlr.errors import InputError, UsageError, did_you_mean, listing
 from spacetravlr.perturbation._compare import compare_effects
 from spacetravlr.perturbation._convergence import StepChange
 from spacetravlr.perturbation._groups import group_cells
@@ -57,7 +57,7 @@ class Effect:
     changes
         How much each step has changed; `steps` is the same as a table.
     xy
-        ``(n_cells, 2)`` coordinates, or None.
+        ``(n_cells, 2)`` or ``(n_cells, 3)`` coordinates, or None.
     radius
         The radius in which distances are thought of, or None.
     samples
@@ -133,8 +133,7 @@ class Effect:
             For an unknown gene.
         """
         if name not in self.genes:
-            close = nearest(name, self.genes)
-            raise InputError(f"gene {name!r} is not in this effect" + (f"; did you mean {close!r}?" if close else ""))
+            raise InputError(f"gene {name!r} is not in this effect{did_you_mean(name, self.genes)}")
         place = self.genes.index(name)
         rows = np.flatnonzero(self.columns == place)
         return np.array(self.values[rows[0]] if len(rows) else self.baseline[:, place], dtype=np.float64)
@@ -248,7 +247,10 @@ class Effect:
         return compare_effects(self, other)
 
     def to_anndata(self) -> anndata.AnnData:
-        """Return an AnnData: X is the baseline, layers ``"simulated"`` and ``"delta"``, the request in ``uns``."""
+        """Return an AnnData: X is the baseline, layers ``"simulated"`` and ``"delta"``, the request in ``uns``.
+
+        Cells and genes are in the order of the sample, positions in ``obsm["spatial"]``.
+        """
         from spacetravlr.perturbation._export import to_anndata
 
         return to_anndata(self)

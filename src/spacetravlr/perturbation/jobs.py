@@ -39,7 +39,7 @@ class Job:
     out
         File for the result, ``.feather`` or ``.h5ad``; None keeps the effect in memory.
     beta_scale_factor
-        Factor of the derivatives in this job; None for that of the model.
+        Factor of the derivatives, as for `PropagationModel`; None for that of the model.
     """
 
     targets: Targets

@@ -67,7 +67,7 @@ class PropagationModel:
     thresholds
         Where expression counts: values above 0 in a data frame of cells x genes, or a pair (array, gene names). Genes
         without a column count everywhere. Received ligands of ligand-receptor pairs and the expression of receptors
-        and regulators are masked, received ligands of TF-ligand pairs are not.
+        and regulators are masked, received ligands of ligand-TF pairs are not.
     profile
         ``"default"``, ``"v1"``, ``"python"`` or a `Profile`.
     scale

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from spacetravlr.config import N_PROPAGATION
-from spacetravlr.errors import ConfigError, InputError, UsageError, listing, nearest
+from spacetravlr.errors import ConfigError, InputError, UsageError, did_you_mean, listing
 from spacetravlr.perturbation._plan_keys import Keys
 from spacetravlr.perturbation._read import read_text
 from spacetravlr.perturbation._settings import MAX_PROPAGATION
@@ -172,8 +172,7 @@ class BatchPlan:
 def _warn_of_unknown(keys: Keys) -> None:
     for key in keys.table:
         if key not in BATCH_KEYS:
-            close = nearest(key, BATCH_KEYS)
-            hint = f"; did you mean {close!r}?" if close else ""
+            hint = did_you_mean(key, BATCH_KEYS)
             logger.warning("%s: unknown key %r is not used%s", keys.source, key, hint)
 
 
@@ -187,8 +186,7 @@ def _genes(keys: Keys, known: Sequence[str]) -> list[str]:
     measured = set(known)
     unknown = [gene for gene in wanted if gene not in measured]
     if unknown:
-        close = nearest(unknown[0], known)
-        hint = f"; did you mean {close!r}?" if close else ""
+        hint = did_you_mean(unknown[0], known)
         raise InputError(
             f"{keys.source}: {key} names what is not among the {len(known)} measured genes: "
             f"{listing(map(repr, unknown), 5)}{hint}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from spacetravlr.errors import ConfigError, listing, nearest
+from spacetravlr.errors import ConfigError, did_you_mean, listing
 from spacetravlr.signaling import KernelName
 
 ProfileName = Literal["default", "v1", "python"]
@@ -125,7 +125,6 @@ def get_profile(profile: ProfileName | Profile) -> Profile:
         return profile
     if profile not in _PROFILES:
         known = get_args(ProfileName)
-        close = nearest(str(profile), known)
-        hint = f"; did you mean {close!r}?" if close else ""
+        hint = did_you_mean(str(profile), known)
         raise ConfigError(f"unknown perturbation profile {profile!r}{hint} (known: {listing(known)})")
     return _PROFILES[profile]

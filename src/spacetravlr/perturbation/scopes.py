@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spacetravlr.errors import InputError, UsageError, listing, nearest
+from spacetravlr.errors import InputError, UsageError, did_you_mean, listing
 from spacetravlr.perturbation._labels import labelled, text_labels
 from spacetravlr.perturbation._read import read_records, read_text
 from spacetravlr.perturbation.regions import Region, is_geojson
@@ -239,8 +239,7 @@ def _labelled(
         places = {label: place for place, label in enumerate(known)}
         unknown = [label for label in asked if label not in places]
         if unknown:
-            close = nearest(unknown[0], known)
-            hint = f"; did you mean {close!r}?" if close else ""
+            hint = did_you_mean(unknown[0], known)
             raise InputError(
                 f"no cell has the {column} {listing(map(repr, unknown), 5)}{hint} (known: {listing(known)})"
             )
@@ -259,6 +258,5 @@ def _rows_of_names(cell_names: Sequence[str]) -> dict[str, int]:
 def _unknown_cells(unknown: Iterable[str], cell_names: Sequence[str]) -> str:
     names = list(dict.fromkeys(unknown))
     # comparing with every name of a large tissue takes seconds; a sample shows the naming scheme as well
-    close = nearest(names[0], map(str, cell_names[:2000]))
-    hint = f"; did you mean {close!r}?" if close else ""
+    hint = did_you_mean(names[0], map(str, cell_names[:2000]))
     return f"no cell is called {listing(map(repr, names), 5)}{hint}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from spacetravlr.atomic import make_directory
 from spacetravlr.config import N_PROPAGATION
-from spacetravlr.errors import InputError, UsageError, listing, nearest
+from spacetravlr.errors import InputError, UsageError, did_you_mean, listing
 from spacetravlr.perturbation._pool import choose_workers, run_all
 from spacetravlr.perturbation._screen_table import ScreenTable
 from spacetravlr.perturbation._settings import check_steps
@@ -176,8 +176,7 @@ def _genes(model: PropagationModel, genes: Sequence[str] | None) -> tuple[str, .
     measured = set(model.genes)
     unknown = [gene for gene in chosen if gene not in measured]
     if unknown:
-        close = nearest(unknown[0], model.genes)
-        hint = f"; did you mean {close!r}?" if close else ""
+        hint = did_you_mean(unknown[0], model.genes)
         raise InputError(
             f"genes to screen that are not among the {len(measured)} measured ones: "
             f"{listing(map(repr, unknown), 5)}{hint}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spacetravlr.errors import InputError, UsageError, nearest
+from spacetravlr.errors import InputError, UsageError, did_you_mean
 from spacetravlr.perturbation.doses import Dose, DoseLike
 from spacetravlr.perturbation.scopes import Cells, resolve_cells
 
@@ -156,6 +156,5 @@ def as_targets(targets: Targets) -> tuple[Target, ...]:
 
 
 def _unknown_gene(gene: str, genes: Sequence[str]) -> str:
-    close = nearest(str(gene), genes)
-    hint = f"; did you mean {close!r}?" if close else ""
+    hint = did_you_mean(str(gene), genes)
     return f"gene {gene!r} is not among the {len(genes)} measured genes{hint}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spacetravlr.errors import ConfigError, InputError, nearest
+from spacetravlr.errors import ConfigError, InputError, did_you_mean
 from spacetravlr.events import Listener, Notice, silent
 from spacetravlr.preparation._work import COUNTS, IMPUTED, NORMALISED, Work
 from spacetravlr.preparation.coordinates import positions
@@ -149,8 +149,7 @@ def _settle(options: PrepareOptions | None, changes: dict[str, Any]) -> PrepareO
     known = list(PrepareOptions.__dataclass_fields__)
     for name in changes:
         if name not in known:
-            close = nearest(name, known)
-            raise ConfigError(f"unknown parameter {name!r}" + (f"; did you mean {close!r}?" if close else ""))
+            raise ConfigError(f"unknown parameter {name!r}{did_you_mean(name, known)}")
     return replace(base, **changes)
 
 

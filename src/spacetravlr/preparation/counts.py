@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy import sparse
 
-from spacetravlr.errors import InputError, listing, nearest
+from spacetravlr.errors import InputError, did_you_mean, listing
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -63,7 +63,7 @@ def find_source(adata: AnnData, layer: str | None = None) -> Source:
         return _source(whole, whole.X, "raw")
     if adata.X is None:
         raise InputError(
-            f"there is no X and no layer of counts; name the layer to start from. Layers: {listing(adata.layers)}"
+            f"there is no X and no layer of counts; name the layer to start from. Layers: {listing(layer_names(adata))}"
         )
     return _source(adata, adata.X, "X")
 
@@ -98,16 +98,20 @@ def classify_values(values: np.ndarray[Any, Any]) -> Kind | Literal["signed", "u
     return "log" if values.max() <= _LARGEST_LOG else "linear"
 
 
+def layer_names(adata: AnnData) -> list[str]:
+    """Return the names of the layers; from anndata 0.13 on, X is among them, under the name None."""
+    return [name for name in adata.layers if name is not None]
+
+
 def _named(adata: AnnData, layer: str) -> Any:
     if layer in {"", "X"}:
         if adata.X is None:
-            raise InputError(f"the file has no X matrix. Layers: {listing(adata.layers)}")
+            raise InputError(f"the file has no X matrix. Layers: {listing(layer_names(adata))}")
         return adata.X
     if layer in adata.layers:
         return adata.layers[layer]
-    close = nearest(layer, [*adata.layers, "X"])
-    hint = f"; did you mean {close!r}?" if close else "."
-    raise InputError(f"layer {layer!r} is not in the file{hint} Layers: {listing(adata.layers)}")
+    hint = did_you_mean(layer, [*layer_names(adata), "X"], ".")
+    raise InputError(f"layer {layer!r} is not in the file{hint} Layers: {listing(layer_names(adata))}")
 
 
 def _source(adata: AnnData, stored: Any, name: str) -> Source:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacetravlr.errors import InputError, listing, nearest
+from spacetravlr.errors import InputError, did_you_mean, listing
 from spacetravlr.tissue.clusters import INTEGER_COLUMN, cell_type_column, read_labels
 
 if TYPE_CHECKING:
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 TYPE_COLUMN = "cell_type"
 UNLABELLED = "unassigned"
 SYMBOL_COLUMNS = ("gene_symbols", "gene_symbol", "feature_name", "gene_name", "gene_names", "symbol", "symbols")
-_NO_SYMBOL = re.compile(r"ENS[A-Z]*G\d{6,}(\.\d+)?|\d+")
+_NO_SYMBOL = re.compile(r"ENS[A-Z]*G\d{6,}(\.\d+)?|\d+(\.\d+)?")
+_WHOLE = re.compile(r"0|[1-9]\d{0,8}")
+
+
+def are_symbols(names: Sequence[str]) -> bool:
+    """Return whether names of genes are symbols, as far as most of them are neither Ensembl identifiers nor numbers."""
+    return sum(bool(_NO_SYMBOL.fullmatch(name)) for name in names) <= len(names) // 2
 
 
 def use_symbols(adata: AnnData, tell: Callable[[str], None]) -> None:
@@ -34,7 +40,7 @@ def use_symbols(adata: AnnData, tell: Callable[[str], None]) -> None:
         Is told of each change.
     """
     names = [str(name) for name in adata.var_names]
-    if names and sum(bool(_NO_SYMBOL.fullmatch(name)) for name in names) > len(names) // 2:
+    if not are_symbols(names):
         column = next((name for name in SYMBOL_COLUMNS if name in adata.var.columns), None)
         if column is None:
             tell(
@@ -70,8 +76,7 @@ def check_column(obs: pd.DataFrame, column: str, flag: str) -> None:
     """
     if column not in obs.columns:
         names = [str(name) for name in obs.columns]
-        close = nearest(column, names)
-        hint = f"; did you mean {close!r}?" if close else "."
+        hint = did_you_mean(column, names, ".")
         raise InputError(f"{flag} {column!r} is not in obs{hint} Columns: {listing(names, 25)}")
 
 
@@ -127,8 +132,9 @@ def _labels(obs: pd.DataFrame, column: str) -> tuple[tuple[str, ...], NDArray[np
 def set_types(obs: pd.DataFrame, column: str, tell: Callable[[str], None], *, keep: bool = True) -> int:
     """Write `cell_type` (categories of text) and `cell_type_int`; in place. Return the number of types.
 
-    The numbers are those that are there, if they go with the types one to one; else types are counted in their order:
-    categories as stored, text sorted, numbers by size. Cells without a label become `unassigned`.
+    The numbers are those that are there, if they go with the types one to one; else the types themselves where all are
+    whole numbers, such as those of Leiden clusters; else types are counted in their order: categories as stored, text
+    sorted. Cells without a label become `unassigned`.
 
     Parameters
     ----------
@@ -152,7 +158,7 @@ def set_types(obs: pd.DataFrame, column: str, tell: Callable[[str], None], *, ke
     labels, codes = _labels(obs, column)
     if missing:
         tell(f"{missing:,} cells have no label in obs[{column!r}]: they are {UNLABELLED!r}")
-    numbers = _numbers_there(obs, codes)
+    numbers = _numbers_there(obs, labels, codes)
     before = f"{TYPE_COLUMN}_before"
     if keep and TYPE_COLUMN in obs.columns and column != TYPE_COLUMN and before not in obs.columns:
         there = obs[TYPE_COLUMN].astype(str).to_numpy()
@@ -168,9 +174,13 @@ def set_types(obs: pd.DataFrame, column: str, tell: Callable[[str], None], *, ke
     return len(labels)
 
 
-def _numbers_there(obs: pd.DataFrame, codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the number of every code: those of `cell_type_int` if they agree one to one, else the code itself."""
-    own = np.arange(int(codes.max()) + 1, dtype=np.int64)
+def _numbers_there(obs: pd.DataFrame, types: Sequence[str], codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the number of every code: of `cell_type_int` if they agree one to one, else the type's own, or the code.
+
+    Two numberings of the same clusters would be taken for one another: sorted as text, cluster 4 is type 12.
+    """
+    numbered = all(_WHOLE.fullmatch(label) for label in types)
+    own = np.array([int(label) for label in types] if numbered else range(len(types)), dtype=np.int64)
     if INTEGER_COLUMN not in obs.columns:
         return own
     try:

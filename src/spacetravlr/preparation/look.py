@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from spacetravlr.errors import InputError
 from spacetravlr.preparation._columns import Column, index_of, read_column
 from spacetravlr.preparation.coordinates import PAIRS
 from spacetravlr.preparation.counts import classify_values
+from spacetravlr.preparation.labels import SYMBOL_COLUMNS
 from spacetravlr.prior import PriorNetwork, Species, infer_species
 from spacetravlr.tissue._file import IMPUTED, MEASURED, open_hdf5
 from spacetravlr.tissue.clusters import CELL_TYPE_NAMES, INTEGER_COLUMN
@@ -64,7 +66,6 @@ class FileSummary:
     """X first, if there is one."""
     columns: tuple[Column, ...]
     """Of obs."""
-    var_columns: tuple[str, ...]
     obsm: dict[str, tuple[int, ...]]
     uns: tuple[str, ...]
     species: Species
@@ -76,6 +77,10 @@ class FileSummary:
     """Columns of obs that `prepare` would take positions from, if obsm has none."""
     prepared: bool
     """Whether `prepare` made the file."""
+    raw: Matrix | None = None
+    """Of `raw`."""
+    symbol_column: str | None = None
+    """Column of var that `prepare` would take the names of genes from, where these are no symbols."""
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -201,7 +206,6 @@ def _summary(path: Path, handle: h5py.File, radius: float, um_per_unit: float | 
         genes=tuple(str(gene) for gene in genes),
         matrices=tuple(_matrices(handle, (n_cells, n_genes))),
         columns=tuple(read_column(handle["obs"], name) for name in names),
-        var_columns=tuple(_column_names(handle["var"])),
         obsm={name: _shape(obsm[name]) for name in obsm},
         uns=tuple(handle.get("uns", {})),
         species=infer_species(str(gene) for gene in genes),
@@ -209,6 +213,8 @@ def _summary(path: Path, handle: h5py.File, radius: float, um_per_unit: float | 
         no_units=reason,
         pair=pair,
         prepared=f"uns/{RECORD}" in handle,
+        raw=_matrix("raw", handle["raw/X"], _shape(handle["raw/X"])) if "raw/X" in handle else None,
+        symbol_column=next((name for name in SYMBOL_COLUMNS if name in _column_names(handle["var"])), None),
     )
 
 
@@ -229,19 +235,23 @@ def _matrices(handle: h5py.File, shape: tuple[int, int]) -> Iterator[Matrix]:
     layers = handle.get("layers", {})
     nodes: list[tuple[str, Any]] = [("X", handle["X"])] if "X" in handle else []
     for name, node in [*nodes, *((name, layers[name]) for name in layers)]:
-        if isinstance(node, h5py.Dataset):
-            if node.shape is None or len(node.shape) != 2:
-                continue
-            first = np.asarray(node[:_ROWS]).reshape(-1)[:_VALUES]
-            yield Matrix(name, "dense", str(node.dtype), _kind(first), None)
-            continue
-        kind = str(node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", "table")))
-        if "data" not in node:
-            yield Matrix(name, kind, "", "unusable", None)
-            continue
-        data = node["data"]
-        share = data.shape[0] / max(1, shape[0] * shape[1])
-        yield Matrix(name, kind.removesuffix("_matrix"), str(data.dtype), _kind(data[:_VALUES]), share)
+        found = _matrix(name, node, shape)
+        if found is not None:
+            yield found
+
+
+def _matrix(name: str, node: Any, shape: tuple[int, ...]) -> Matrix | None:
+    if isinstance(node, h5py.Dataset):
+        if node.shape is None or len(node.shape) != 2:
+            return None
+        first = np.asarray(node[:_ROWS]).reshape(-1)[:_VALUES]
+        return Matrix(name, "dense", str(node.dtype), _kind(first), None)
+    kind = str(node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", "table")))
+    if "data" not in node:
+        return Matrix(name, kind, "", "unusable", None)
+    data = node["data"]
+    share = data.shape[0] / max(1, math.prod(shape))
+    return Matrix(name, kind.removesuffix("_matrix"), str(data.dtype), _kind(data[:_VALUES]), share)
 
 
 def _kind(values: np.ndarray[Any, Any]) -> str:

@@ -73,14 +73,10 @@ class PriorNetwork:
     """
 
     table: pd.DataFrame
-    """The edges as stored: text columns are categorical. Read only."""
     species: Species
     source: str
-    """Path of the file, ``"starter"``, or what `from_frame` was told."""
     notices: tuple[str, ...] = ()
-    """What a person should know about where the network comes from."""
     measured: frozenset[str] | None = None
-    """Genes the network was restricted to; None if it was not."""
 
     @classmethod
     def load(cls, species: str, data_dir: str | os.PathLike[str] | None = None) -> PriorNetwork:

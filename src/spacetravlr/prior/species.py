@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, get_args
 
-from spacetravlr.errors import ConfigError, nearest
+from spacetravlr.errors import ConfigError, did_you_mean
 
 Species = Literal["mouse", "human"]
 """The species that have network files."""
@@ -51,8 +51,7 @@ def check_species(species: str) -> Species:
     for known in get_args(Species):
         if species == known:
             return known  # type: ignore[no-any-return]
-    guess = nearest(species, get_args(Species))
-    hint = f"; did you mean {guess!r}?" if guess else ""
+    hint = did_you_mean(species, get_args(Species))
     raise ConfigError(f"species {species!r} is unknown: use 'mouse' or 'human'{hint}")
 
 

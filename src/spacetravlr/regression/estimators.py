@@ -70,9 +70,11 @@ class SparseGroupLasso(_Linear):
     standardize
         Whether columns and response are divided by their standard deviation, so that penalties have no unit;
         coefficients are returned in original units all the same. `fista` never does.
-    n_iter, tol
-        Limit and relative change at which `fista` stops; `cd` stops at an optimality violation of `tol` (default
-        5e-7 in the units of the fit).
+    n_iter
+        Most iterations of `fista`.
+    tol
+        Relative change at which `fista` stops (1e-4 by default), or optimality violation at which `cd` does (5e-7 by
+        default, in the units of the fit).
 
     Attributes
     ----------
@@ -81,12 +83,13 @@ class SparseGroupLasso(_Linear):
     intercept_
         Intercept(s), original units.
     n_iter_, converged_
-        Sweeps or iterations done, and whether the stop criterion was met; one per target if y has columns.
+        Sweeps or iterations done, and whether the stop criterion was met; (n_targets,) if y has columns.
 
     Raises
     ------
     ConfigError
-        If a penalty is negative or not finite, or ridge is asked of `fista`.
+        If a penalty is negative or not finite, the solver is unknown, or ridge or penalties by group are asked of
+        `fista`; from `fit`, if `group_reg` has not one value per group.
     InputError
         From `fit`, if shapes differ or values are not finite.
 
@@ -224,7 +227,8 @@ class SparseGroupLassoCV(_Linear):
     lambda_
         The chosen strength of each target.
     path_
-        (n_lambdas, n_targets), mean squared held-out error relative to the variance, NaN where the path stopped.
+        (n_lambdas,) or (n_lambdas, n_targets), mean squared held-out error relative to the variance, NaN where the
+        path stopped.
     r2_out_
         Held-out R2 of each target.
     stability_

@@ -297,30 +297,6 @@ def fista_batch_rows(
     return _batch_rows(X, Y, Columns(indices, groups, active, shared), settings, accelerator)
 
 
-def r2_from_moments(
-    coef: _Real, gram: _Real, xy: _Real, y_var: float | _Real, *, intercept_error: float | _Real = 0.0
-) -> _Real:
-    """Return the in-sample R2 of coefficients from centred moments (same rules as `r2_from_mse`).
-
-    Parameters
-    ----------
-    coef
-        Shape (p,) or (targets, p).
-    gram, xy
-        Xc'Xc / n, shape (p, p), and Xc'y / n, shape of `coef`.
-    y_var
-        Population variance of the response, scalar or (targets,).
-    intercept_error
-        Mean response less intercept less mean modulators times coefficients: not zero after an early stop.
-
-    Returns
-    -------
-    Scalar array or shape (targets,).
-    """
-    residual = y_var + np.einsum("...i,...i", coef, coef @ gram - 2.0 * xy) + np.square(intercept_error)
-    return r2_from_mse(residual, y_var)
-
-
 def r2_from_mse(mse: float | _Real, y_var: float | _Real) -> _Real:
     """Return 1 - mse / y_var; 0 where the response does not vary or the result is not finite, never clamped."""
     mse, y_var = np.broadcast_arrays(np.asarray(mse, np.float64), np.asarray(y_var, np.float64))

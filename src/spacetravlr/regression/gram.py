@@ -125,15 +125,13 @@ class ClusterGram:
             folds.append(Fold(int(label), int(start), int(stop), n_train, means, gram))
         return folds
 
-    def responses(self, Y: NDArray[np.float64], *, standardize: bool | None = None) -> Responses:
+    def responses(self, Y: NDArray[np.float64]) -> Responses:
         """Compute the moments of some responses.
 
         Parameters
         ----------
         Y
             (n, T), raw units, rows in the order of X.
-        standardize
-            Overrides the choice made for the columns.
 
         Notes
         -----
@@ -145,8 +143,7 @@ class ClusterGram:
         deviation = np.sqrt(np.einsum("ij,ij->j", values, values) / self.n)
         deviation[deviation <= 1e-12 * np.abs(mean)] = 0.0
         values[:, deviation == 0.0] = 0.0
-        wanted = self.standardize if standardize is None else standardize
-        scale = np.where(deviation > 0.0, deviation, 1.0) if wanted else np.ones_like(deviation)
+        scale = np.where(deviation > 0.0, deviation, 1.0) if self.standardize else np.ones_like(deviation)
         values /= scale
         yy = np.einsum("ij,ij->j", values, values)
         fold_c, fold_yy, fold_mean = [], [], []

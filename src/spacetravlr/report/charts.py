@@ -187,6 +187,7 @@ def found_edges(kinds: Mapping[Kind, Recovery], words: Mapping[Kind, str]) -> Ch
         ax.plot(np.arange(1, one.n_written + 1), one.precision, color=colour, linewidth=1.7, label=words[kind])
     ax.set(xscale="log", xlabel="strongest coefficients, this many", ylabel="share that is true", ylim=(0.0, 1.03))
     ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.minorticks_off()
     _legend(ax)
     dress(ax)
     caption = (

@@ -87,7 +87,7 @@ def render_run(facts: Facts) -> str:
         methods=words.methods_sentence(facts.manifest, facts.genes),
         longest=max((one.seconds for one in facts.timings.stages), default=1.0) or 1.0,
         table_id=_TABLE_ID,
-        payload=_json(facts.genes.payload() | {"names": names}),
+        payload=_json(facts.genes.payload() | {"names": names, "words": words.FATES}),
     )
 
 

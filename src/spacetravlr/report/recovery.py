@@ -66,8 +66,7 @@ def recovery(run: Run, truth: pd.DataFrame, names: Mapping[str, str]) -> dict[Ki
     for target, modulator, label, effect in zip(*columns, strict=True):
         if effect != 0.0:
             known.setdefault(str(target), {})[str(modulator), str(label)] = float(effect)
-    sizes: dict[Kind, list[float]] = {kind: [] for kind in KINDS}
-    right: dict[Kind, list[float]] = {kind: [] for kind in KINDS}
+    found: dict[Kind, list[tuple[NDArray[np.float64], NDArray[np.float64]]]] = {kind: [] for kind in KINDS}
     n_true = dict.fromkeys(KINDS, 0)
     for gene in run.genes:
         try:
@@ -79,17 +78,26 @@ def recovery(run: Run, truth: pd.DataFrame, names: Mapping[str, str]) -> dict[Ki
         for modulator, _ in edges:
             n_true[_kind(modulator)] += 1
         values = np.asarray(betas.values, dtype=np.float64)
-        labels = [names.get(label, label) for label in betas.row_labels]
-        for row, column in zip(*np.nonzero(values), strict=True):
-            kind = _kind(betas.modulators[column])
-            effect = edges.get((betas.modulators[column], labels[row]), 0.0)
-            sizes[kind].append(abs(values[row, column]))
-            right[kind].append(np.sign(effect) * np.sign(values[row, column]))
-    return {
-        kind: _summary(n_true[kind], np.array(sizes[kind]), np.array(right[kind]))
-        for kind in KINDS
-        if n_true[kind] or sizes[kind]
-    }
+        labels = np.array([names.get(label, label) for label in betas.row_labels], dtype=object)
+        columns_of = {modulator: column for column, modulator in enumerate(betas.modulators)}
+        effects = np.zeros_like(values)
+        for (modulator, label), effect in edges.items():
+            if modulator in columns_of:
+                effects[labels == label, columns_of[modulator]] = effect
+        kinds = np.array([_kind(modulator) for modulator in betas.modulators], dtype=object)
+        for kind, parts in found.items():
+            value, effect = values[:, kinds == kind], effects[:, kinds == kind]
+            written = value != 0.0
+            parts.append((np.abs(value[written]), (np.sign(effect) * np.sign(value))[written]))
+    joined = {kind: _joined(parts) for kind, parts in found.items()}
+    return {kind: _summary(n_true[kind], *joined[kind]) for kind in KINDS if n_true[kind] or len(joined[kind][0])}
+
+
+def _joined(
+    parts: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    sizes, signs = zip(*parts, strict=True) if parts else ((), ())
+    return np.concatenate([np.zeros(0), *sizes]), np.concatenate([np.zeros(0), *signs])
 
 
 def _summary(n_true: int, size: NDArray[np.float64], sign: NDArray[np.float64]) -> Recovery:

@@ -14,6 +14,7 @@ from spacetravlr.errors import SpaceTravLRError
 from spacetravlr.run import own_cells
 from spacetravlr.tissue import Tissue
 from spacetravlr.tissue.coordinates import SPATIAL_KEYS
+from spacetravlr.tissue.elements import read_element
 from spacetravlr.tissue.units import read_scale
 
 if TYPE_CHECKING:
@@ -120,13 +121,12 @@ def _embeddings(path: Path) -> tuple[str, ...]:
 def _truth(path: Path) -> pd.DataFrame | None:
     """Return the edges of an answer key, if there is one that can be read."""
     import pandas as pd
-    from anndata.io import read_elem
 
     with h5py.File(path, "r") as handle:
         if "uns/truth/edges" not in handle:
             return None
         try:
-            edges = read_elem(handle["uns/truth/edges"])
+            edges = read_element(handle["uns/truth/edges"])
         except (KeyError, TypeError, ValueError):
             return None
     wanted = {"target", "modulator", "cell_type", "effect"}

@@ -6,9 +6,12 @@ import io
 import re
 from typing import TYPE_CHECKING
 
+import matplotlib as mpl
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INK, MUTED, LINE = "#0a0b0c", "#1a1b1c", "#2a2b2c"
 """Stand for the colours of text, of quiet text, and of lines of the page."""
@@ -22,8 +25,6 @@ _DPI = 130
 
 def figure_of(width: float, height: float) -> Figure:
     """Return a figure (inches) without a background, unknown to pyplot."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.patch.set_visible(False)
     return figure
@@ -55,9 +56,8 @@ def to_svg(figure: Figure, name: str, label: str) -> str:
     label
         What is to be seen, for those who do not see it.
     """
-    import matplotlib as mpl
-
     buffer = io.StringIO()
+    _lay_out(figure)
     # text stays text: it can be read aloud, searched, and follows the fonts of the page
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", dpi=_DPI, metadata={"Date": None, "Creator": None})
@@ -73,6 +73,15 @@ def to_svg(figure: Figure, name: str, label: str) -> str:
     head, rest = text.split(">", 1)
     head = re.sub(r'\s(width|height|xmlns:xlink)="[^"]*"', "", head)
     return f'{head} role="img" aria-label="{_attribute(label)}">{rest.replace("xlink:href", "href")}'
+
+
+def _lay_out(figure: Figure) -> None:
+    """Find the places of the axes now: saving a figure that does so itself draws everything once more for it."""
+    FigureCanvasSVG(figure)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    figure.set_layout_engine(None)
 
 
 def _attribute(text: str) -> str:

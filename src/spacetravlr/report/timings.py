@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from spacetravlr.run import RunPaths
-from spacetravlr.run.paths import ORPHAN_SUFFIX, gene_of_result
+from spacetravlr.run.progress import dates_and_size, seconds_of
 
 _STAGE = re.compile(r"^(?P<when>\S+) \[(?P<seconds>\d+(?:\.\d+)?) s\] (?P<stage>[^:]+?)(?:: (?P<detail>.*))?$")
 _LARGEST_LOG = 4_000_000
@@ -45,14 +44,8 @@ def read_timings(root: Path, started: str) -> Timings:
     started
         ISO 8601, from the manifest; may be empty.
     """
-    times = []
-    for path in root.iterdir():
-        if gene_of_result(path.name) is not None or (path.suffix == ORPHAN_SUFFIX and not path.name.startswith(".")):
-            try:
-                times.append(path.stat().st_mtime)
-            except OSError:
-                continue
-    return Timings(_stages(RunPaths(root).run_log), tuple(sorted(times)), _seconds(started))
+    times, _ = dates_and_size(root)
+    return Timings(_stages(RunPaths(root).run_log), tuple(sorted(times)), seconds_of(started))
 
 
 def _stages(log: Path) -> tuple[Stage, ...]:
@@ -68,10 +61,3 @@ def _stages(log: Path) -> tuple[Stage, ...]:
             # a run that is continued sets up again: the last time counts, in the place of the first
             stages[found["stage"]] = Stage(found["stage"], float(found["seconds"]), found["detail"] or "")
     return tuple(stages.values())
-
-
-def _seconds(moment: str) -> float | None:
-    try:
-        return datetime.fromisoformat(moment).timestamp()
-    except ValueError:
-        return None

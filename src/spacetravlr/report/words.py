@@ -40,7 +40,7 @@ _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?(?![\w])")
 _UNFINISHED = ("interrupted", "stopped", "partial")
 FATES = {
     "model": "model",
-    "orphan": "no model",
+    "orphan": "orphan",
     "failed": "failed",
     "at work": "in training",
     "left behind": "left behind",

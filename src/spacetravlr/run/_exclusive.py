@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -131,9 +131,7 @@ def _take_over(path: Path, holder: LockFile, mine: Stamp, watch: StaleWatch, bea
 
 
 @contextmanager
-def turn(
-    path: Path, content: bytes, watch: StaleWatch, *, patience: float, clock: Callable[[], float] = time.monotonic
-) -> Iterator[bool]:
+def turn(path: Path, content: bytes, watch: StaleWatch, *, patience: float) -> Iterator[bool]:
     """Wait for a right, and hold it for a moment.
 
     Parameters
@@ -146,8 +144,6 @@ def turn(
         Decides who has ended.
     patience
         Seconds after which it goes on without the right, so that a silent host cannot hold everybody up.
-    clock
-        Seconds that never go back.
 
     Yields
     ------
@@ -158,9 +154,9 @@ def turn(
     RunDirectoryError
         If the file system refuses.
     """
-    end, wait = clock() + patience, _FIRST_WAIT
+    end, wait = time.monotonic() + patience, _FIRST_WAIT
     with stamp(path.parent, content) as mine:
-        while not (held := take(path, mine, watch, {})) and clock() < end:
+        while not (held := take(path, mine, watch, {})) and time.monotonic() < end:
             time.sleep(wait)
             wait = min(wait * 1.5, _LONGEST_WAIT)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spacetravlr.errors import nearest
+from spacetravlr.errors import did_you_mean
 
 if TYPE_CHECKING:
     from spacetravlr.run.run import Run
@@ -23,6 +23,5 @@ def why_not(run: Run, gene: str, known: tuple[str, ...]) -> str:
             return f"{gene} is being trained" + (f" by process {lock.pid} on {lock.host}" if lock.pid else "")
     if status.planned is not None and gene in status.planned:
         return f"{gene} is not trained yet: continue the run in {run.path}"
-    close = nearest(gene, known)
-    hint = f"; did you mean {close!r}?" if close else f"; it has {len(known)} others"
+    hint = did_you_mean(gene, known, f"; it has {len(known)} others")
     return f"{gene!r} is no target of the run in {run.path}{hint}"

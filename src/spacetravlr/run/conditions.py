@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from spacetravlr.errors import InputError, RunDirectoryError, listing, nearest
+from spacetravlr.errors import InputError, RunDirectoryError, did_you_mean, listing
 from spacetravlr.run.paths import RunPaths, condition_directories
 from spacetravlr.run.run import Run
 from spacetravlr.run.settings import read_config
@@ -128,8 +128,7 @@ class ConditionRuns(Mapping[str, Run]):
             raise UnknownConditionError(f"the condition {label!r} is not trained: {self.skipped[label]}")
         if label in self.waiting:
             raise UnknownConditionError(f"the run of the condition {label!r} has not begun: continue {self.path}")
-        close = nearest(str(label), self._runs)
-        hint = f"; did you mean {close!r}?" if close else f". Conditions: {listing(self._runs)}"
+        hint = did_you_mean(str(label), self._runs, f". Conditions: {listing(self._runs)}")
         raise UnknownConditionError(f"{self.path} has no run of the condition {label!r}{hint}")
 
     def __iter__(self) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,13 @@ import numpy as np
 
 from spacetravlr.betas import Betas
 from spacetravlr.betas.names import escape_gene
+from spacetravlr.errors import InputError, SpaceTravLRError, did_you_mean, listing
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+
+    from spacetravlr.run.run import Run
 
 EXTRAS = ("beta", "low", "high", "effect", "group", "group_size")
 """Lists beside the fractions in a stability file, one value per coefficient column of the row."""
@@ -64,6 +67,41 @@ def edge_table(root: Path, tables: Iterable[Betas], *, cluster: str | None = Non
         parts.append({name: values[keep] for name, values in part.items()})
         targets += [table.target] * int(keep.sum())
     return _ranked(parts, targets)
+
+
+def cell_types_of(run: Run) -> dict[str, str]:
+    """Return the cell type of each cluster label; empty if the sample is gone or has none."""
+    try:
+        return run.tissue().cluster_cell_types
+    except SpaceTravLRError:
+        return {}
+
+
+def find_cluster(name: str, labels: Collection[str], types: Mapping[str, str]) -> str:
+    """Return the label of the only cluster of a cell type.
+
+    Parameters
+    ----------
+    name
+        Of the cell type.
+    labels
+        Of the clusters.
+    types
+        The cell type of each label, as far as it is known.
+
+    Raises
+    ------
+    InputError
+        If there is none, or several.
+    """
+    found = [label for label in labels if types.get(label) == name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(f"cell type {name!r} has several clusters, give one of them: {listing(found)}")
+    hint = did_you_mean(name, [*labels, *types.values()], ".")
+    told = (label if types.get(label, label) == label else f"{label} ({types[label]})" for label in labels)
+    raise InputError(f"the run has no cluster {name!r}{hint} Clusters: {listing(told)}")
 
 
 def with_members(edges: pd.DataFrame) -> pd.DataFrame:

@@ -108,16 +108,6 @@ class GeneLog:
     gate: Mapping[str, GateValue] = field(default_factory=dict)
     """Facts of the decision for or against a network (keys `GATE_KEYS`); empty if none was taken."""
 
-    @property
-    def mean_r2_in(self) -> float:
-        """Mean over clusters of the R2 in sample, unweighted, NaN without one."""
-        return _mean([entry.r2_in for entry in self.clusters])
-
-    @property
-    def mean_r2_out(self) -> float:
-        """Mean over clusters of the held-out R2 where it is known, unweighted, NaN without one."""
-        return _mean([entry.r2_out for entry in self.clusters])
-
 
 def format_log(log: GeneLog) -> str:
     """Return the text of a log.
@@ -203,11 +193,6 @@ def _gate_text(key: str, value: GateValue) -> str:
     if isinstance(value, float):
         return f"{value:.{_GATE_DECIMALS.get(key, 6)}f}"
     return _word(str(value))
-
-
-def _mean(values: list[float]) -> float:
-    known = [value for value in values if math.isfinite(value)]
-    return sum(known) / len(known) if known else math.nan
 
 
 def _word(text: str) -> str:

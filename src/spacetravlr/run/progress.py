@@ -79,10 +79,10 @@ def read_progress(directory: RunDirectory, *, now: float | None = None) -> RunPr
     """
     status = read_status(directory)
     manifest = directory.manifest
-    times, n_bytes = _results(directory.path)
+    times, n_bytes = dates_and_size(directory.path)
     running = status.state == "running"
     last = max(times, default=None)
-    rate = measured_rate(times, _seconds(manifest.pace_from) if manifest is not None else None) if running else None
+    rate = measured_rate(times, seconds_of(manifest.pace_from) if manifest is not None else None) if running else None
     clock = time.time() if now is None else now
     silent = max(0.0, clock - last) if running and last is not None else None
     return RunProgress(
@@ -130,8 +130,8 @@ def _remaining_time(status: RunStatus, rate: float | None, silent: float | None)
     return max(0.0, left / rate - silent)
 
 
-def _results(root: Path) -> tuple[list[float], int]:
-    """Return the dates of all results and markers, and the size of the results."""
+def dates_and_size(root: Path) -> tuple[list[float], int]:
+    """Return the dates of all results and markers, seconds since 1970, and the size of the results, bytes."""
     times, n_bytes = [], 0
     for path in root.iterdir():
         result = gene_of_result(path.name) is not None
@@ -156,7 +156,8 @@ def _workers(root: Path, locked: Iterable[LockInfo]) -> tuple[Worker, ...]:
     return tuple(Worker(host=w[0], pid=w[1], since=w[2], gone=w[3], genes=tuple(held[w])) for w in order)
 
 
-def _seconds(moment: str) -> float | None:
+def seconds_of(moment: str) -> float | None:
+    """Return the seconds since 1970 of a moment in ISO 8601; None if the text is none."""
     try:
         return datetime.fromisoformat(moment).timestamp()
     except ValueError:

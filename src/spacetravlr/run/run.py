@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from spacetravlr.betas import Betabase, Betas, betadata_files
-from spacetravlr.errors import InputError, listing, nearest
+from spacetravlr.errors import InputError
 from spacetravlr.run._locate import find_file, find_sample, locate, own_cells, same_samples
 from spacetravlr.run._log_parser import read_log
 from spacetravlr.run._reasons import why_not
@@ -188,7 +188,7 @@ class Run:
         gene
             One target, or several; None for all.
         cluster
-            One cluster, by its row label; None for all.
+            One cluster, by its row label, or by its cell type where only one cluster has it; None for all.
         members
             Whether to add the column `members`: the modulators of the group with a coefficient in this cluster.
 
@@ -210,7 +210,7 @@ class Run:
         InputError
             If a gene has no model, the run has no such cluster, or a file of coefficients is damaged.
         """
-        from spacetravlr.run.edges import edge_table, with_members
+        from spacetravlr.run.edges import cell_types_of, edge_table, find_cluster, with_members
 
         genes = self.genes if gene is None else (gene,) if isinstance(gene, str) else tuple(gene)
         known: dict[str, None] = {}
@@ -221,9 +221,7 @@ class Run:
             if table.by == "cluster":
                 known.update(dict.fromkeys(table.row_labels))
         if cluster is not None and known and cluster not in known:
-            close = nearest(cluster, known)
-            hint = f"; did you mean {close!r}?" if close else ""
-            raise InputError(f"the run has no cluster {cluster!r}{hint} Clusters: {listing(known)}")
+            cluster = find_cluster(cluster, known, cell_types_of(self))
         found = edge_table(self.path, tables, cluster=cluster)
         return with_members(found) if members else found
 

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from spacetravlr.signaling._field import SignalField
-from spacetravlr.signaling._fields import FieldOptions, SignalFields, received_by_radius
+from spacetravlr.signaling._fields import FieldOptions, SignalFields
 from spacetravlr.signaling._plan import MethodName
-from spacetravlr.signaling._received import (
-    exact_received,
-    grid_received,
-    gridded_received,
-    neighbour_received,
-    spectral_received,
-)
 from spacetravlr.signaling._weights import KernelName
 
 __all__ = [
@@ -20,10 +13,4 @@ __all__ = [
     "MethodName",
     "SignalField",
     "SignalFields",
-    "exact_received",
-    "grid_received",
-    "gridded_received",
-    "neighbour_received",
-    "received_by_radius",
-    "spectral_received",
 ]

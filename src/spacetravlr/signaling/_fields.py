@@ -94,18 +94,3 @@ def _by_radius(ligands: Sequence[str], radii: float | Mapping[str, float]) -> di
         if radius is not None:
             groups.setdefault(float(radius), []).append(column)
     return groups
-
-
-def received_by_radius(
-    xy: npt.ArrayLike,
-    values: npt.ArrayLike,
-    ligands: Sequence[str],
-    radii: float | Mapping[str, float],
-    **options: Unpack[FieldOptions],
-) -> Floats:
-    """Return what every cell receives of ligands with their own radii, in one call.
-
-    Ligands are grouped by radius, so there is one field per distinct radius; keep a `SignalFields` to use them again.
-    Parameters, result and errors are those of `SignalFields` and its `received`.
-    """
-    return SignalFields(xy, **options).received(values, ligands, radii)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacetravlr.errors import InputError, listing, nearest
+from spacetravlr.tissue.elements import read_element
 
 if TYPE_CHECKING:
     import h5py
@@ -36,9 +37,7 @@ class SampleFile:
 
     def obsm(self, key: str) -> Any:
         """Return one obsm entry in memory."""
-        from anndata.io import read_elem
-
-        return read_elem(self.handle["obsm"][key])
+        return read_element(self.handle["obsm"][key])
 
     def obsm_keys(self) -> list[str]:
         """Return the names of the obsm entries."""
@@ -69,17 +68,15 @@ def open_sample(path: Path) -> SampleFile:
     InputError
         If it does not exist, is not HDF5, is damaged, or has no obs and var tables.
     """
-    from anndata.io import read_elem
-
     if path.is_dir():
         raise InputError(f"{path} is a directory; an .h5ad file is needed")
     handle = open_hdf5(path)
     if "obs" not in handle or "var" not in handle:
         raise InputError(f"{path} is HDF5 but not an h5ad: it has no obs and var tables")
     try:
-        obs, var = read_elem(handle["obs"]), read_elem(handle["var"])
+        obs, var = read_element(handle["obs"]), read_element(handle["var"])
     except Exception as error:
-        # anndata raises many unrelated classes on damaged or foreign tables; all mean the same to the reader
+        # readers raise many unrelated classes on damaged or foreign tables; all mean the same to the reader
         raise InputError(
             f"{path}: its obs or var table cannot be read ({type(error).__name__}); is the file complete?"
         ) from error

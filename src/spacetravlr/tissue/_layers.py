@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacetravlr.errors import InputError, listing, nearest
+from spacetravlr.errors import InputError, did_you_mean, listing
 from spacetravlr.tissue.matrix import ExpressionMatrix
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ class Layers:
         """Read the expression of some genes; as `Tissue.columns`."""
         unknown = [gene for gene in genes if gene not in self.gene_index]
         if unknown:
-            close = nearest(unknown[0], self.genes)
-            raise InputError(f"not measured: {listing(unknown, 5)}" + (f"; did you mean {close!r}?" if close else ""))
+            raise InputError(f"not measured: {listing(unknown, 5)}{did_you_mean(unknown[0], self.genes)}")
         name = self.default if layer is None else layer
         values = self.matrix(name).columns([self.gene_index[gene] for gene in genes])
         finite = np.atleast_1d(np.isfinite(values).all(axis=0))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacetravlr.errors import InputError, listing, nearest
+from spacetravlr.errors import InputError, did_you_mean, listing
 from spacetravlr.tissue.labels import Partition
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def choose_cluster_column(obs: pd.DataFrame, column: str | None) -> str:
         )
     if column in names:
         return column
-    close = nearest(column, names)
-    hint = f"; did you mean {close!r}?" if close else ""
+    hint = did_you_mean(column, names, ".")
     raise InputError(f"cluster column {column!r} is not in obs{hint} Columns: {listing(names, 25)}")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacetravlr.errors import InputError, listing, nearest
+from spacetravlr.errors import InputError, did_you_mean, listing
 from spacetravlr.tissue._file import open_sample, pick_layer
 from spacetravlr.tissue._layers import Layers, MatrixOf
 from spacetravlr.tissue._refuse import refuse_empty, refuse_repeats
@@ -148,7 +148,9 @@ class Tissue:
         refuse_empty(shape)
 
         def matrix_of(name: str) -> ExpressionMatrix:
-            stored = pick_layer(name, list(adata.layers.keys()), lambda known: adata.layers[known], adata.X)
+            # from anndata 0.13 on, X is among the layers, under the name None
+            names = [known for known in adata.layers if known is not None]
+            stored = pick_layer(name, names, lambda known: adata.layers[known], adata.X)
             return ExpressionMatrix.from_array(stored, name, shape)
 
         obs = adata.obs.copy()
@@ -272,8 +274,7 @@ class Tissue:
         groups = self.conditions(column)
         rows = groups.rows(label)
         if not len(rows):
-            close = nearest(label, groups.labels)
-            hint = f"; did you mean {close!r}?" if close else "."
+            hint = did_you_mean(label, groups.labels, ".")
             raise InputError(f"no cell has {label!r} in obs[{column!r}]{hint} Values: {listing(groups.labels)}")
         return self if len(rows) == self.n_cells else self.subset(rows)
 
@@ -374,8 +375,7 @@ class Tissue:
             If it does not exist.
         """
         if column not in self.obs.columns:
-            close = nearest(column, [str(name) for name in self.obs.columns])
-            hint = f"; did you mean {close!r}?" if close else "."
+            hint = did_you_mean(column, [str(name) for name in self.obs.columns], ".")
             raise InputError(f"obs has no column {column!r}{hint} Columns: {listing(self.obs.columns, 25)}")
         return self.obs[column]
 

@@ -77,7 +77,8 @@ def why_nothing(directory: RunDirectory, tally: Tally) -> str:
     shown = "; ".join(f"{reason} ({count})" for reason, count in commonest)
     return (
         f"no gene was written to {directory.path}: {len(orphans)} without a model, {len(tally.failures)} failed "
-        f"[{shown}]; lower [training].score_threshold or raise model_level, or check the network and the layer"
+        f"[{shown}]; lower [training].score_threshold or raise model_level, or check the network and the layer (of one "
+        "that is not imputed most is noise of counting: spacetravlr prepare imputes it)"
     )
 
 

@@ -55,15 +55,13 @@ class Block:
     measured: Sequence[NDArray[np.float64]] | None = None
     unit: NDArray[np.float64] | None = None
 
-    def judged(
-        self, grams: Sequence[ClusterGram] | None = None, responses: Sequence[Responses] | None = None
-    ) -> list[Judged] | None:
-        """Return what judges held-out cells, for these columns or others; None where the response itself does."""
+    def judged(self) -> list[Judged] | None:
+        """Return what judges held-out cells; None where the response itself does."""
         from spacetravlr.regression import judge
 
         if self.measured is None or self.unit is None:
             return None
-        parts = zip(grams or self.grams, responses or self.responses, self.raw, self.measured, strict=True)
+        parts = zip(self.grams, self.responses, self.raw, self.measured, strict=True)
         return [judge(gram, response, Y, Z, self.unit) for gram, response, Y, Z in parts]
 
     def observed(self, c: int) -> NDArray[np.float64]:

@@ -85,6 +85,7 @@ def read_inputs(tissue: Tissue, config: RunConfig, network: PriorNetwork, listen
     gene_at = {gene: index for index, gene in enumerate(genes)}
     radii = network.ligand_radii(config.spatial.radius, config.spatial.contact_distance)
     sample = expression[:, [gene_at[gene] for gene in tissue.fingerprint_genes]]
+    _tell_counts(sample, config.data.layer, listener)
     return Inputs(
         targets=targets,
         modulators=modulators,
@@ -95,6 +96,18 @@ def read_inputs(tissue: Tissue, config: RunConfig, network: PriorNetwork, listen
         ligand_radii={ligand: r for ligand, r in radii.items() if r != config.spatial.radius},
         fingerprint=tissue.fingerprint(sample.astype(np.float64)),
     )
+
+
+def _tell_counts(values: NDArray[np.floating], layer: str, listener: Listener) -> None:
+    """Warn of a layer of counts: deep cells would pass for cells in which everything is up."""
+    if values.size and values.min() >= 0 and values.max() > 1 and np.array_equal(values, np.rint(values)):
+        listener(
+            Notice(
+                f"layer {layer!r} holds whole numbers, so probably raw counts: models want normalised logarithms "
+                "(spacetravlr prepare makes them)",
+                "warning",
+            )
+        )
 
 
 def choose_targets(tissue: Tissue, config: RunConfig, listener: Listener) -> tuple[str, ...]:

@@ -88,8 +88,6 @@ class Outside:
     eta: float
     held: frozenset[str]
     """Targets that other processes hold."""
-    n_finished: int
-    """Targets that are done or orphans, whoever did it."""
     n_bytes: int
     """Size of all coefficient files."""
     last: float

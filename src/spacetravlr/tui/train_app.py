@@ -309,7 +309,7 @@ class TrainApp(App[None]):
         else:
             tissue.colour_by_category(found.codes, [*found.labels])
             frame.border_title = "tissue"
-        frame.border_subtitle = "by cluster" if not gene else f"R2 {view.rank_by} of sample" if at else "R2 in sample"
+        frame.border_subtitle = "by cluster" if not gene else "R2 held out" if at else "R2 in sample"
 
     def _draw_map_at_once(self) -> None:
         self._frames = -1

@@ -146,7 +146,6 @@ def outside_of(progress: RunProgress, *, own: tuple[str, int] | None = None, now
         rate=math.nan if progress.rate is None else progress.rate,
         eta=math.nan if progress.eta is None else progress.eta,
         held=frozenset(gene for one in others for gene in one.genes),
-        n_finished=len(status.done) + len(status.orphan),
         n_bytes=progress.n_bytes,
         last=math.nan if progress.last is None else max(0.0, clock - progress.last),
     )

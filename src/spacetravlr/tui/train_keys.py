@@ -39,7 +39,7 @@ HELP: Mapping[Role, Mapping[str, Keys]] = {
             ("l", "the whole log; / searches in it"),
             ("/", "find a gene: its fate, R2 by cluster"),
             ("m", "tissue by cluster or by the fit of a gene"),
-            ("r", "rank by R2 out of sample or in sample"),
+            ("r", "rank by R2 held out (out) or in sample (in)"),
             ("t", "next theme: night, day, contrast"),
             ("tab", "next page, where the terminal is small"),
             ("?", "this page"),
@@ -51,5 +51,5 @@ HELP: Mapping[Role, Mapping[str, Keys]] = {
 NOTES = (
     "A run that was stopped goes on by the same command.",
     "✓ done   ✗ failed   ○ orphan: no model   ↷ skipped: done before",
-    "⇄ other processes   ▸ at work   R2 out: on held-out regions",
+    "⇄ other processes   ▸ at work   R2 out: in regions held out",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from spacetravlr.viewer._obs import Labels
 
 Precision = Literal["f32", "f16", "u8"]
-PRECISIONS = get_args(Precision)
 MAGIC = b"STLC"
 VERSION = 1
 HEADER = struct.Struct("<4sHBBQIffI")

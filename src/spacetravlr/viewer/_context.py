@@ -45,10 +45,11 @@ def neighbours(
     radius
         Distance up to which, inclusive.
     """
+    reach = float(radius or 0.0)
     if not np.isfinite(xy[cell]).all():
         return Neighbours(np.empty(0, dtype=np.int64), np.empty(0))
     if k is None:
-        found = np.asarray(tree.query_ball_point(xy[cell], float(radius or 0.0) * (1 + 1e-9)), dtype=np.int64)
+        found = np.asarray(tree.query_ball_point(xy[cell], reach * (1 + 1e-9)), dtype=np.int64)
     else:
         # some more, so that ties at the end are settled by index
         several = min(len(placed), k + 65)
@@ -57,7 +58,7 @@ def neighbours(
     rows = np.sort(rows[rows != cell])
     squared = ((xy[rows] - xy[cell]) ** 2).sum(axis=1)
     if k is None:
-        inside = squared <= float(radius or 0.0) ** 2
+        inside = squared <= reach * reach
         rows, squared = rows[inside], squared[inside]
     order = np.argsort(squared, kind="stable")[: MOST_WITHIN if k is None else k]
     return Neighbours(rows[order], squared[order])

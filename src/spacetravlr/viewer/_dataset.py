@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from spacetravlr.run import Run
     from spacetravlr.signaling import SignalField
 
+_LOG = logging.getLogger("spacetravlr")
 _INTEGER_COLUMN = "cell_type_int"
 ANNOTATED = "annotated_type"
 
@@ -104,20 +106,31 @@ class Dataset:
     @cached_property
     def umap_key(self) -> str | None:
         """Key of the UMAP in obsm, if there is a usable one."""
-        known = {key for key, _ in self.file.embeddings().values()}
+        known = {key for key, _ in self.embeddings.values()}
         return next((key for key in UMAP_KEYS if key in known), None)
 
     @cached_property
     def embeddings(self) -> dict[str, tuple[str, int]]:
-        """Key and number of columns of each embedding, by name."""
-        return self.file.embeddings()
+        """Key and number of columns of each embedding that can be read, by name."""
+        found = {}
+        for name, (key, dims) in self.file.embeddings().items():
+            try:
+                if name != "spatial":
+                    self._stored(key, dims)
+            except (OSError, RuntimeError) as error:
+                # nothing else needs it: the sample is shown without
+                _LOG.warning("obsm[%r] cannot be read and is left out: %s", key, error)
+            else:
+                found[name] = key, dims
+        return found
 
     def embedding(self, name: str) -> NDArray[np.float64]:
         """Return ``(n_obs, 2)`` or ``(n_obs, 3)`` positions of an embedding of `embeddings`."""
         if name == "spatial":
             return self.xy
-        key, dims = self.embeddings[name]
+        return self._stored(*self.embeddings[name])
 
+    def _stored(self, key: str, dims: int) -> NDArray[np.float64]:
         def read() -> tuple[NDArray[np.float64], int]:
             values = self.file.embedding(key, dims)
             return values, values.nbytes

@@ -185,6 +185,15 @@ class Expression:
         return sha256(repr(words).encode()).hexdigest()[:32]
 
     def _read(self, found: _Layer, layer: str, place: int) -> tuple[NDArray[np.float32], int]:
+        try:
+            return self._stored(found, layer, place)
+        except (OSError, RuntimeError) as error:
+            gene = self._file.genes[place]
+            raise InputError(
+                f"the expression of {gene!r} in layer {layer!r} cannot be read: the file is damaged"
+            ) from error
+
+    def _stored(self, found: _Layer, layer: str, place: int) -> tuple[NDArray[np.float32], int]:
         if found.columns is not None:
             column = found.columns.column(place)
         elif hasattr(found.node, "dtype"):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 UMAP_KEYS = ("X_umap", "umap")
 _READ = ("obs", "var", "obsm", "layers", "X", "uns")
 _MOST_LINKS = 50_000
+_MOST_GENES = 10_000_000
+"""A small file can claim any number of names, and reading them takes room."""
 
 
 class H5adFile:
@@ -50,9 +52,11 @@ class H5adFile:
                 if not isinstance(self.handle.get(name, getlink=False), h5py.Group):
                     raise InputError(f"{path.name} is no h5ad file of today: it has no {name} table; save it again")
             _refuse_links(self.handle)
+            if self.handle["var"][self._index_key("var")].shape[0] > _MOST_GENES:
+                raise InputError(f"{path.name} names more than {_MOST_GENES:,} genes: this is no sample")
             self.genes = tuple(str(name) for name in self._index("var"))
             self.n_obs = int(self.handle["obs"][self._index_key("obs")].shape[0])
-        except (InputError, KeyError, OSError, RuntimeError) as error:
+        except (InputError, KeyError, OSError, RuntimeError, ValueError, MemoryError) as error:
             self.handle.close()
             if isinstance(error, InputError):
                 raise
@@ -93,12 +97,15 @@ class H5adFile:
         """
         if column not in self.obs_columns:
             close = nearest(column, self.obs_columns)
-            hint = f"; did you mean {close!r}?" if close else ""
+            hint = f"; did you mean {close!r}?" if close else "."
             raise InputError(f"obs has no column {column!r}{hint} Columns: {listing(self.obs_columns, 25)}")
         try:
-            return read_element(self.handle["obs"][column])
+            found = read_element(self.handle["obs"][column])
         except Exception as error:  # readers raise whatever a damaged element makes them raise
             raise InputError(f"the column {column!r} of obs cannot be read") from error
+        if np.shape(found) != (self.n_obs,):
+            raise InputError(f"the column {column!r} of obs has not one value for each cell")
+        return found
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -116,7 +123,7 @@ class H5adFile:
         """
         if layer not in self.layers:
             close = nearest(layer, self.layers)
-            hint = f"; did you mean {close!r}?" if close else ""
+            hint = f"; did you mean {close!r}?" if close else "."
             raise InputError(f"there is no layer {layer!r}{hint} Layers: {listing(self.layers)}")
         return self.handle["X"] if layer == "X" else self.handle["layers"][layer]
 

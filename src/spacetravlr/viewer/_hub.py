@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
-from threading import BoundedSemaphore, Lock
+from threading import Lock
 
 from spacetravlr.errors import SpaceTravLRError
 from spacetravlr.perturbation import Effect
 from spacetravlr.perturbation.transition import TransitionField
 from spacetravlr.viewer._dataset import Dataset, dataset_id
+from spacetravlr.viewer._gate import Gate
 from spacetravlr.viewer._jobs import JobBook
 from spacetravlr.viewer._memory import ByteCache
 from spacetravlr.viewer._obs import Labels
@@ -23,9 +24,10 @@ from spacetravlr.viewer._selections import Selections
 SHARED = ""
 """The session of clients that name none."""
 _MOST_OPEN = 4
-_MOST_OPENING = 2
-_PATIENCE = 60.0
-"""Seconds to wait while others open data."""
+MOST_OPENING, MOST_WAITING = 2, 8
+"""Requests that open data at once, and that may wait to do so."""
+MOST_HEAVY = 4
+"""Requests at once that read or compute much without being jobs; four times as many may wait."""
 _MOST_SESSIONS = 1000
 
 
@@ -49,7 +51,8 @@ class Hub:
         self._open: OrderedDict[str, Dataset] = OrderedDict()
         self._current: OrderedDict[str, str] = OrderedDict()
         self._lock = Lock()
-        self._opening = BoundedSemaphore(_MOST_OPENING)
+        self.heavy = Gate(MOST_HEAVY, 4 * MOST_HEAVY, busy="too much is asked for at once")
+        self._opening = Gate(MOST_OPENING, MOST_WAITING, busy="other data are being opened")
 
     def dataset(self, session: str = SHARED, identifier: str | None = None) -> Dataset:
         """Return the dataset of an id, else the last one that the session has opened, else that of all.
@@ -57,19 +60,19 @@ class Hub:
         Raises
         ------
         ProblemError
-            404 if it is not open any more, 503 if none is open.
+            404 if it is not open any more, 503 if none is open, or those of the session are not any more.
         """
         with self._lock:
             wanted = identifier or self._current.get(session) or self._current.get(SHARED)
             if wanted is not None and wanted in self._open:
                 self._open.move_to_end(wanted)
                 return self._open[wanted]
-            if wanted is not None and identifier is None and SHARED in self._current:
-                fallback = self._open.get(self._current[SHARED])
-                if fallback is not None:
-                    return fallback
+        closed = "these data are not open any more: open them again"
         if identifier:
-            raise ProblemError(404, "these data are not open any more: open them again", code="no_such_dataset")
+            raise ProblemError(404, closed, code="no_such_dataset")
+        if wanted is not None:
+            # those of all are others: who asks about a sample must not be answered about another one
+            raise ProblemError(503, closed, code="no_dataset")
         raise ProblemError(503, "No dataset loaded: open one under Dataset paths", code="no_dataset")
 
     def current(self, session: str = SHARED) -> Dataset | None:
@@ -85,14 +88,10 @@ class Hub:
         Raises
         ------
         ProblemError
-            400 if that is not possible; nothing has changed then.
+            400 if that is not possible, 503 if too many want the same; nothing has changed then.
         """
-        if not self._opening.acquire(timeout=_PATIENCE):
-            raise ProblemError(503, "other data are being opened: try again in a moment", code="busy")
-        try:
+        with self._opening.passed():
             made = open_dataset(request, self.options, self.roots.holds)
-        finally:
-            self._opening.release()
         with self._lock:
             known = self._open.get(made.id)
         if known is not None and known.inputs == made.inputs:
@@ -112,7 +111,7 @@ class Hub:
             self._current[session] = dataset.id
             self._current.move_to_end(session)
             while len(self._current) > _MOST_SESSIONS:
-                self._current.popitem(last=False)
+                del self._current[next(name for name in self._current if name not in (SHARED, session))]
             shared = self._current.get(SHARED)
             for identifier in list(self._open):
                 if len(self._open) <= _MOST_OPEN:
@@ -123,6 +122,16 @@ class Hub:
         for one in dropped:
             if id(one.expression) not in kept:
                 one.close()
+            self._forget(one)
+
+    def _forget(self, gone: Dataset) -> None:
+        """Let go of what was computed about data that are not open any more: it holds the expression of all cells."""
+        with self._lock:
+            ids, samples = frozenset(self._open), {one.file.path for one in self._open.values()}
+        for cache in (self.effects, self.fields):
+            cache.drop(lambda key: isinstance(key, tuple) and key[0] not in ids)
+        if gone.file.path not in samples:
+            self.jobs.forget_sample(str(gone.file.path))
 
     def rename(self, dataset: Dataset, annotation: Labels, *, session: str = SHARED) -> Dataset:
         """Give the clusters of a dataset other names; what is cached about the old names is not found any more."""

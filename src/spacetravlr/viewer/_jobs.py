@@ -24,6 +24,7 @@ MOST_OPEN = 8
 MOST_OPEN_IN_ALL = 32
 MOST_KEPT = 40
 """Ended jobs of one session."""
+MOST_KEPT_IN_ALL = 1000
 _KEPT_SHARE = 0.3
 """Part of the available memory that results may take."""
 
@@ -36,8 +37,8 @@ class Job:
     ----------
     session
         Who asked for it.
-    dataset
-        Id of the data that it is about.
+    dataset, sample
+        Id of the data that it is about, and the path of their sample.
     request
         What was asked for.
     result
@@ -63,6 +64,7 @@ class Job:
     size: int = 0
     cancelled: Event = field(default_factory=Event)
     over: Event = field(default_factory=Event)
+    sample: str = ""
 
     def at(self, progress: float, step: str) -> None:
         """Say how far it is; called by its worker."""
@@ -129,6 +131,7 @@ class JobBook:
         title: str,
         dataset: str,
         request: dict[str, Any],
+        sample: str = "",
         most: int = MOST_OPEN,
     ) -> Job:
         """Queue a job; a session may have `most` that are not ended.
@@ -138,7 +141,7 @@ class JobBook:
         ProblemError
             503 if too many are waiting.
         """
-        job = Job(secrets.token_hex(8), session, kind, title, dataset, request)
+        job = Job(secrets.token_hex(8), session, kind, title, dataset, request, sample=sample)
         with self._lock:
             waiting = [one for one in self._jobs.values() if one.ended is None]
             own = sum(one.session == session for one in waiting)
@@ -169,19 +172,29 @@ class JobBook:
             raise ProblemError(404, "no such job: it was forgotten, or belongs to another tab", code="no_such_job")
         return job
 
-    def result(self, session: str, identifier: str, kind: JobKind) -> Job:
+    def result(self, session: str, identifier: str, kind: JobKind, *, sample: str | None = None) -> Job:
         """Return a job that has a result.
+
+        Parameters
+        ----------
+        session, identifier, kind
+            Which one.
+        sample
+            Path of the sample that it has to be about; None takes a job about any.
 
         Raises
         ------
         ProblemError
-            404 for an unknown one, 409 if it is of another kind or has no result.
+            404 for an unknown one, 409 if it is of another kind, about another sample, or has no result.
         """
         job = self.get(session, identifier)
         if job.kind != kind:
             raise ProblemError(409, f"this is a {job.kind} job, a {kind} job is needed", code="wrong_job")
         if job.state != "done":
             raise ProblemError(409, f"the job is {job.state}: it has no result", code="no_result")
+        if sample is not None and job.sample != sample:
+            # as many cells would fit as well, and would get the changes of others
+            raise ProblemError(409, "the perturbation is about the cells of another sample", code="wrong_job")
         return job
 
     def cancel(self, job: Job) -> None:
@@ -196,6 +209,14 @@ class JobBook:
         with self._lock:
             self._jobs.pop(job.id, None)
             self._futures.pop(job.id, None)
+
+    def forget_sample(self, sample: str) -> None:
+        """Drop the ended jobs about a sample, and their results."""
+        with self._lock:
+            for job in list(self._jobs.values()):
+                if job.sample == sample and job.ended is not None:
+                    self._jobs.pop(job.id)
+                    self._futures.pop(job.id, None)
 
     def cancel_all(self, session: str | None = None) -> None:
         """Cancel the jobs of a session, or all."""
@@ -246,11 +267,14 @@ class JobBook:
         ended = sorted((job for job in self._jobs.values() if job.ended is not None), key=lambda job: job.ended or 0.0)
         total = sum(job.size for job in ended)
         own = sum(job.session == newest.session for job in ended)
+        left = len(ended)
         for job in ended:
             if job is newest:
                 continue
-            if total > self.memory or (own > MOST_KEPT and job.session == newest.session):
+            many = own > MOST_KEPT and job.session == newest.session
+            if many or left > MOST_KEPT_IN_ALL or total > self.memory:
                 self._jobs.pop(job.id, None)
                 self._futures.pop(job.id, None)
                 total -= job.size
                 own -= job.session == newest.session
+                left -= 1

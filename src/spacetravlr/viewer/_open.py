@@ -77,6 +77,9 @@ def open_dataset(request: OpenRequest, options: ViewerOptions, holds: Callable[[
         file.matrix(layer)
     except InputError as error:
         raise of_error(error, code="cannot_open") from error
+    except (OSError, RuntimeError, ValueError, MemoryError) as error:
+        # readers raise whatever a damaged file makes them raise
+        raise ProblemError(400, f"{path.name} cannot be read; is the file complete?", code="cannot_open") from error
     expression = Expression(
         file,
         folder=(options.cache_dir or default_cache_dir()) / "columns",
@@ -106,7 +109,7 @@ def open_dataset(request: OpenRequest, options: ViewerOptions, holds: Callable[[
         dataset.coefficients = Coefficients(
             run.path, keys=cell_keys(lambda: dataset), holds=holds, memory=options.column_memory_mb * MEGABYTE
         )
-        dataset.runtime = Runtime(run, n_obs=file.n_obs, n_genes=len(file.genes))
+        dataset.runtime = Runtime(run, n_obs=file.n_obs, n_genes=len(file.genes), holds=holds)
         notices += _differences(run, layer, clusters)
     dataset.notices = tuple(notices)
     for notice in notices:
@@ -203,11 +206,13 @@ def _network(
     folder = request.network_dir
     if folder is None and run is not None:
         folder = network_of(run)
-    if folder is not None and not holds(folder):
+    species = infer_species(genes)
+    # the file too: it may be a link
+    if folder is not None and not (holds(folder) and holds(folder / f"{species}_network.parquet")):
         notices.append("the directory of networks lies outside the data roots and is not used")
         folder = None
     try:
-        network = PriorNetwork.load(infer_species(genes), folder).restrict(genes)
+        network = PriorNetwork.load(species, folder).restrict(genes)
     except SpaceTravLRError as error:
         notices.append(str(of_error(error).message))
         return None, None

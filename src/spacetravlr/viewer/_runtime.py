@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Literal
 
-from spacetravlr.betas import Betabase
+from spacetravlr.betas import Betabase, betadata_files
 from spacetravlr.errors import SpaceTravLRError
 from spacetravlr.viewer._memory import available_memory
 from spacetravlr.viewer._problem import ProblemError, plain_message
+from spacetravlr.words import size
 
 if TYPE_CHECKING:
     from spacetravlr.perturbation import PropagationModel
@@ -32,10 +35,13 @@ class Runtime:
         Cells of the open sample.
     n_genes
         Its genes.
+    holds
+        Says whether a file may be opened; None lets all be.
     """
 
-    def __init__(self, run: Run, *, n_obs: int, n_genes: int) -> None:
+    def __init__(self, run: Run, *, n_obs: int, n_genes: int, holds: Callable[[Path], bool] | None = None) -> None:
         self.run = run
+        self._holds = holds
         self.state: State = "none"
         self.permille = 0
         self.label = ""
@@ -129,14 +135,17 @@ class Runtime:
             )
         if self.run.config.data.perturb_obs_subset_file is not None:
             raise ProblemMessageError("the run simulates a part of the cells only ([data].perturb_obs_subset_file)")
-        n_files = len(self.run.genes)
+        files = betadata_files(self.run.path)
+        # a link in the directory may lead out of the data roots, and what a model computes tells what is in its tables
+        targets = [gene for gene, path in files.items() if self._holds is None or self._holds(path)]
+        n_files = len(targets)
 
         def read(done: int, of: int) -> None:
             self._step(generation, 120 + 700 * done // max(of, 1), f"Reading coefficients: {done} of {of} targets")
             self.phase = ("reading", done, of)
 
         read(0, n_files)
-        self.run.betabase = Betabase.load(self.run.path, on_read=read)
+        self.run.betabase = Betabase.load(self.run.path, targets, on_read=read)
         features = len(self.run.betabase.modulator_genes)
         self.phase = ("expanding", n_files, n_files)
         needed = 8 * n_obs * (n_genes + 4 * features + 2 * n_files)
@@ -163,6 +172,6 @@ class _StoppedError(Exception):
 
 def _too_large(n_obs: int, n_genes: int, needed: int, left: int) -> ProblemMessageError:
     return ProblemMessageError(
-        f"the model of {n_obs:,} cells x {n_genes:,} genes needs about {needed / 2**30:.1f} GB of memory, "
-        f"and {left / 2**30:.1f} GB are left"
+        f"the model of {n_obs:,} cells x {n_genes:,} genes needs about {size(needed)} of memory, and "
+        f"{size(left)} are left"
     )

@@ -8,7 +8,6 @@ import json
 import re
 import socket
 from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,7 +15,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from spacetravlr.viewer._options import ViewerOptions
 from spacetravlr.viewer._problem import code_of
 
-COOKIE = "spacetravlr_token"
 LOGIN = "/api/v2/login"
 BODY_LIMIT = 2_097_152
 """Bytes of a JSON body, as in version 1."""
@@ -25,6 +23,7 @@ BITMAP_LIMIT = 64 << 20
 _LONG_BODIES = re.compile(r"/api/v2/selections\Z")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?#\s]+)(:[0-9]*)?")
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; worker-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {frames}"
@@ -113,7 +112,10 @@ class Guard:
         return None
 
     def _known_host(self, host: str) -> bool:
-        name = _without_port(host).lower()
+        found = _HOST.fullmatch(host)
+        if found is None:
+            return False
+        name = found[1].lower()
         if name in self._hosts:
             return True
         # a page that rebinds its name to this machine still sends the name
@@ -132,11 +134,13 @@ class Guard:
             return True
         if not cookie_counts:
             return False
-        try:
-            kept = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            return False
-        return kept is not None and same_text(kept.value, self._token or "")
+        wanted = cookie_name(headers.get("host", ""))
+        # one by one: a cookie of another program on this host may be none that a strict reader takes
+        for one in headers.get("cookie", "").split(";"):
+            name, _, kept = one.strip().partition("=")
+            if name == wanted and same_text(kept.strip('"'), self._token or ""):
+                return True
+        return False
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str], limit: int) -> None:
         length = headers.get("content-length", "0")
@@ -170,6 +174,12 @@ class Guard:
             await _refuse(scope, send, 413, f"the body has more than {limit:,} bytes")
 
 
+def cookie_name(host: str) -> str:
+    """Return the name of the cookie with the token: all ports of a host share one jar, and two viewers may be there."""
+    port = host.rpartition(":")[2]
+    return f"spacetravlr_token_{port}" if port.isascii() and port.isdigit() else "spacetravlr_token"
+
+
 def same_text(shown: str, wanted: str) -> bool:
     """Compare in a time that does not tell how much of it is right."""
     return bool(wanted) and hmac.compare_digest(shown.encode(), wanted.encode())
@@ -180,12 +190,6 @@ def _own_names(bind: str) -> Iterable[str]:
     yield f"[{address}]" if address.version == 6 else str(address)
     if not address.is_loopback:
         yield socket.gethostname()
-
-
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
 
 
 def _is_address(name: str) -> bool:

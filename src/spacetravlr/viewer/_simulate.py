@@ -13,6 +13,7 @@ from spacetravlr.perturbation import Effect, PropagationModel, SimulationCancell
 from spacetravlr.perturbation.transition import TransitionField, transition_field
 from spacetravlr.viewer._memory import available_memory
 from spacetravlr.viewer._problem import ProblemError
+from spacetravlr.words import size
 
 _COPIES = 5
 """Arrays of cells x changeable genes that a simulation holds at its peak."""
@@ -36,7 +37,7 @@ def check_memory(needed: int, what: str) -> None:
     if needed > _SHARE * left:
         raise ProblemError(
             507,
-            f"{what} needs about {needed / 2**30:.2f} GB of memory, and {left / 2**30:.2f} GB are left: close other "
+            f"{what} needs about {size(needed)} of memory, and {size(left)} are left: close other "
             "results, or use a machine with more memory",
         )
 

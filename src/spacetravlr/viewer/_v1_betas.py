@@ -13,7 +13,7 @@ from spacetravlr.betas import Betas
 from spacetravlr.viewer._answers import bytes_answer, json_answer
 from spacetravlr.viewer._coefficients import Coefficients, kind_of
 from spacetravlr.viewer._dataset import Dataset
-from spacetravlr.viewer._deps import DataOf
+from spacetravlr.viewer._deps import DataOf, HubOf
 from spacetravlr.viewer._problem import ProblemError
 from spacetravlr.viewer._scopes import cluster_rows
 from spacetravlr.viewer._v1_bodies import Collect, PairLr, Top
@@ -81,16 +81,18 @@ def top(request: Request, data: DataOf, body: Top) -> Response:
 
 
 @router.post("/collect_interactions")
-def collect_interactions(request: Request, data: DataOf, body: Collect) -> Response:
+def collect_interactions(request: Request, hub: HubOf, data: DataOf, body: Collect) -> Response:
     """All coefficients over the cells of a type or cluster, the largest first."""
     aggregate = AGGREGATES.get(body.aggregate.lower())
     if aggregate is None:
         raise ProblemError(400, f"aggregate must be {'|'.join(AGGREGATES)}")
     coefficients, cells = of_run(data), _cells(data, body)
-    found = []
-    for table in _tables(coefficients, body.gene_subset, body.max_genes):
-        for name, value in aggregated(coefficients, table, cells, aggregate):
-            found.append((f"beta_{name}", table.target, value))
+    with hub.heavy.passed():
+        found = [
+            (f"beta_{name}", table.target, value)
+            for table in _tables(coefficients, body.gene_subset, body.max_genes)
+            for name, value in aggregated(coefficients, table, cells, aggregate)
+        ]
     found.sort(key=lambda one: (-abs(one[2]), one[1], one[0]))
     rows = [
         {"interaction": name, "gene": gene, "beta": value, "interaction_type": kind_of(name.removeprefix("beta_"))}

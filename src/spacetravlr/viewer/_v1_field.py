@@ -94,7 +94,7 @@ def field_of(
         "full_graph": body.use_full_graph,
         "full_graph_max_cells": min(max(body.full_graph_max_cells, 64), 8192),
     }
-    key = (id(effect), tuple(settings.items()), None if cells is None else cells.tobytes())
+    key = (data.id, id(effect), tuple(settings.items()), None if cells is None else cells.tobytes())
     kept = hub.fields.get(key)
     if kept is not None and kept.effect is effect:
         return kept

@@ -70,9 +70,9 @@ def label_clusters(request: Request, hub: HubOf, data: DataOf, body: LabelCluste
     ids, _ = data.clusters
     present = [one for one in np.unique(ids).tolist() if one != NO_CLUSTER]
     names = [body.labels.get(str(one), f"Cluster {one}").strip() or f"Cluster {one}" for one in present]
-    place = {one: code for code, one in enumerate(present)}
-    codes = np.array([place.get(one, -1) for one in range(max(present, default=-1) + 1)] + [-1], dtype=np.int64)
-    hub.rename(data, Labels(tuple(names), codes[np.minimum(ids, len(codes) - 1)]))
+    # ids may be anything up to 2^32: no table of all that could be
+    codes = np.where(ids == NO_CLUSTER, -1, np.searchsorted(np.array(present, dtype=np.int64), ids))
+    hub.rename(data, Labels(tuple(names), codes))
     return json_answer(request, {"ok": True, "categories": names, "n_clusters": len(names)})
 
 

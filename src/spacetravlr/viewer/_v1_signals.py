@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -23,13 +22,16 @@ from spacetravlr.viewer._v1_run import V1_SESSION, as_job, check_gene, model_of,
 router = APIRouter(prefix="/api", tags=["version 1"])
 _MOST_LIGANDS = 96
 _MOST_ANCHORS = 4_000_000
+_SMALLEST, _LARGEST = 1e-9, 1e12
+"""Beyond these, squares and quotients of lengths are no numbers any more."""
 _SPLASH = "derivatives"
 
 
 @router.post("/spatial/received_ligand", response_class=Response)
-def received_ligand(request: Request, data: DataOf, body: ReceivedLigand) -> Response:
+def received_ligand(request: Request, hub: HubOf, data: DataOf, body: ReceivedLigand) -> Response:
     """Return what every cell receives of ligands, f32."""
-    values = (_of_model if body.source in ("runtime", "model") else _of_sample)(data, body)
+    with hub.heavy.passed():
+        values = (_of_model if body.source in ("runtime", "model") else _of_sample)(data, body)
     return bytes_answer(request, values.astype("<f4").tobytes(), zstd=False)
 
 
@@ -84,8 +86,8 @@ def _of_sample(data: Dataset, body: ReceivedLigand) -> NDArray[np.float64]:
         ("scale_factor", body.scale_factor),
         ("grid_factor", body.grid_factor),
     ):
-        if not math.isfinite(value) or value <= 0:
-            raise ProblemError(400, f"{name} must be above 0")
+        if not _SMALLEST <= value <= _LARGEST:
+            raise ProblemError(400, f"{name} must be a number from {_SMALLEST:g} to {_LARGEST:g}")
     aggregate = body.aggregate.lower()
     if aggregate not in ("sum", "max", "mean"):
         raise ProblemError(400, "aggregate must be sum|max|mean")

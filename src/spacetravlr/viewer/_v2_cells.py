@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from starlette.concurrency import run_in_threadpool
 
+from spacetravlr.errors import InputError
 from spacetravlr.perturbation import Region
 from spacetravlr.viewer._answers import OCTETS, bytes_answer, json_answer
 from spacetravlr.viewer._coefficients import kind_of
@@ -116,7 +117,7 @@ def cells(request: Request, data: ChosenOf, body: CellsBody) -> Response:
 )
 async def select(request: Request, hub: HubOf, session: SessionOf, data: ChosenOf) -> Response:
     """Keep a selection: a bitmap (a bit for each cell, lowest first), or what describes one in JSON."""
-    content = await request.body()
+    content = await _content(request, max(BODY_LIMIT, (data.n_obs + 7) // 8))
 
     def keep() -> Selection:
         return hub.selections.add(session, str(data.file.path), _mask(request, data, content))
@@ -158,11 +159,12 @@ def interactions(request: Request, hub: HubOf, session: SessionOf, data: ChosenO
     if unknown:
         raise ProblemError(404, f"there is no model of {min(unknown)[:100]!r}")
     aggregate = AGGREGATES[body.aggregate.removeprefix("mean_")]
-    found = [
-        (gene, name, value)
-        for gene in wanted
-        for name, value in aggregated(data.coefficients, data.coefficients.table(gene), cells, aggregate)
-    ]
+    with hub.heavy.passed():
+        found = [
+            (gene, name, value)
+            for gene in wanted
+            for name, value in aggregated(data.coefficients, data.coefficients.table(gene), cells, aggregate)
+        ]
     found.sort(key=lambda one: (-abs(one[2]), one[0], one[1]))
     shown = [
         {
@@ -238,9 +240,22 @@ def by_type(data: Dataset, rows: NDArray[np.int64]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda one: -int(str(one["n"])))
 
 
+async def _content(request: Request, most: int) -> bytes:
+    """Return the body, never holding more of it than a selection of this sample can have."""
+    content = bytearray()
+    async for part in request.stream():
+        content += part
+        if len(content) > most:
+            raise ProblemError(413, f"the body has more than {most:,} bytes: a selection of these cells has fewer")
+    return bytes(content)
+
+
 def _mask(request: Request, data: Dataset, content: bytes) -> NDArray[np.bool_]:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == OCTETS:
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media == OCTETS:
         return unpack(content, data.n_obs)
+    if media != "application/json" and not media.endswith("+json"):
+        raise ProblemError(415, f"the body must be JSON or a bitmap ({OCTETS})", code="not_json")
     if len(content) > BODY_LIMIT:
         raise ProblemError(413, f"the body has more than {BODY_LIMIT:,} bytes: send a bitmap")
     try:
@@ -277,10 +292,13 @@ def _at(column: Any, index: int) -> Any:
 
 
 def _value(data: Dataset, name: str, index: int) -> Any:
-    """Return one value of a column of obs without reading the column, where the file permits."""
+    """Return one value of a column of obs without reading the column, where the file permits; None if it is damaged."""
     node = data.file.handle["obs"][name]
-    if hasattr(node, "dtype") and len(node.shape) == 1:
+    try:
+        if not hasattr(node, "dtype") or node.shape != (data.n_obs,):
+            return _at(data.obs(name), index)
         value = node[index]
-        plain = value.decode("utf-8", errors="replace") if isinstance(value, bytes) else value
-        return plain.item() if hasattr(plain, "item") else str(plain)
-    return _at(data.obs(name), index)
+    except (InputError, OSError):
+        return None
+    plain = value.decode("utf-8", errors="replace") if isinstance(value, bytes) else value
+    return plain.item() if hasattr(plain, "item") else str(plain)

@@ -68,9 +68,9 @@ def column(
     lasting = _ASK_AGAIN if kind == "beta" else _FOREVER
     headers = {"ETag": tag, "Cache-Control": lasting, "Vary": "Accept-Encoding, X-Session"}
     if _has(request, tag):
-        check(hub, session, wanted)  # nobody is told that the results of others exist
+        check(hub, session, data, wanted)  # nobody is told that the results of others exist
         return Response(None, 304, headers)
-    check(hub, session, wanted)
+    check(hub, session, data, wanted)
     body, used = encoded(hub, session, data, wanted, dtype, encoding=encoding)
     if used:
         headers["Content-Encoding"] = used
@@ -81,7 +81,7 @@ def column(
 def columns(request: Request, hub: HubOf, session: SessionOf, data: ChosenOf, wanted: WantedColumns) -> Response:
     """Several columns, one block after the other, each padded to 8 bytes."""
     for one in wanted.columns:
-        check(hub, session, one)
+        check(hub, session, data, one)
     blocks = [encoded(hub, session, data, one, wanted.dtype)[0] for one in wanted.columns]
     return bytes_answer(request, joined(blocks))
 
@@ -106,10 +106,10 @@ def encoded(
     return hub.encoded.take((key_of(data, wanted, dtype), encoding), make)
 
 
-def check(hub: Hub, session: str, wanted: Wanted) -> None:
-    """Refuse the results of other sessions."""
+def check(hub: Hub, session: str, data: Dataset, wanted: Wanted) -> None:
+    """Refuse the results of other sessions, and those about other samples."""
     if wanted.kind == "delta":
-        hub.jobs.result(session, wanted.job or "", "perturb")
+        hub.jobs.result(session, wanted.job or "", "perturb", sample=str(data.file.path))
 
 
 def block(hub: Hub, session: str, data: Dataset, wanted: Wanted, dtype: Precision) -> bytes:

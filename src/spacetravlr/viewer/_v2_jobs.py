@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
@@ -84,9 +85,18 @@ def submit(
 
 
 @router.get("")
-def jobs(request: Request, hub: HubOf, session: SessionOf) -> Response:
-    """List the jobs of the session, the newest first."""
-    return json_answer(request, [job.facts() for job in hub.jobs.list(session)])
+def jobs(
+    request: Request,
+    hub: HubOf,
+    session: SessionOf,
+    dataset: Annotated[str | None, Query(max_length=64)] = None,
+) -> Response:
+    """List the jobs of the session, the newest first: all, or those about the sample of a dataset."""
+    found = hub.jobs.list(session)
+    if dataset:
+        sample = str(hub.dataset(session, dataset).file.path)
+        found = [job for job in found if job.sample == sample]
+    return json_answer(request, [job.facts() for job in found])
 
 
 @router.get("/{identifier}")
@@ -143,6 +153,9 @@ def _perturb(hub: Hub, session: str, data: Dataset, body: PerturbBody) -> Job:
     if data.runtime is None:
         raise ProblemError(503, "perturbation needs a run: open one", code="no_run")
     model = data.runtime.ready()
+    twice = [gene for gene, n in Counter(one.gene for one in body.targets).items() if n > 1]
+    if twice:
+        raise ProblemError(400, f"{twice[0][:100]!r} is a target twice: give each gene one dose", code="bad_dose")
     targets = [_target(model, one) for one in body.targets]
     rows = scope_rows(body.scope, data, hub.selections, session)
     check_memory(simulation_memory(model, len(targets)), f"a simulation of {data.n_obs:,} cells")
@@ -156,7 +169,8 @@ def _perturb(hub: Hub, session: str, data: Dataset, body: PerturbBody) -> Job:
     scope = body.scope.model_dump()
     where = "" if rows is None else f" in {len(rows):,} cells"
     title = " + ".join(f"{one.gene} {one.dose.label}" for one in targets) + where
-    return hub.jobs.submit(session, "perturb", work, title=title, dataset=data.id, request={"scope": scope})
+    kept, sample = {"scope": scope}, str(data.file.path)
+    return hub.jobs.submit(session, "perturb", work, title=title, dataset=data.id, sample=sample, request=kept)
 
 
 def _target(model: PropagationModel, body: TargetBody) -> Target:
@@ -171,7 +185,7 @@ def _target(model: PropagationModel, body: TargetBody) -> Target:
 
 
 def _field(hub: Hub, session: str, data: Dataset, body: FieldBody) -> Job:
-    source = hub.jobs.result(session, body.job, "perturb")
+    source = hub.jobs.result(session, body.job, "perturb", sample=str(data.file.path))
     if body.embedding not in data.embeddings:
         raise ProblemError(404, f"there is no embedding {body.embedding!r}")
     effect: Effect = source.result
@@ -202,6 +216,7 @@ def _field(hub: Hub, session: str, data: Dataset, body: FieldBody) -> Job:
         work,
         title=f"field of {source.title} on {body.embedding}",
         dataset=data.id,
+        sample=str(data.file.path),
         request={"embedding": body.embedding, "job": body.job},
     )
 

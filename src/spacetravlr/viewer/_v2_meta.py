@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from numpy.typing import NDArray
 
 from spacetravlr import __version__
+from spacetravlr.perturbation import MAX_PROPAGATION
 from spacetravlr.run import GeneScores, Run
 from spacetravlr.run._scores import record_path
 from spacetravlr.viewer._answers import json_answer
@@ -187,7 +188,7 @@ def facts(data: Dataset, hub: Hub) -> dict[str, Any]:
             "max_genes_batch": MAX_GENES_BATCH,
             "max_columns": MAX_COLUMNS,
             "max_jobs": MOST_OPEN,
-            "max_propagation": 32,
+            "max_propagation": MAX_PROPAGATION,
             "max_body": BODY_LIMIT,
             "max_bitmap": BITMAP_LIMIT,
         },

@@ -45,7 +45,7 @@ def top(
     include_targets: bool = False,
 ) -> Response:
     """Genes that change most: in all cells, by the names of a column, or in rings around the perturbed cells."""
-    effect: Effect = hub.jobs.result(session, identifier, "perturb").result
+    effect: Effect = hub.jobs.result(session, identifier, "perturb", sample=str(data.file.path)).result
     labels: tuple[str, ...]
     if by == "all":
         labels, codes = ("all",), np.zeros(len(effect.cells), dtype=np.int64)
@@ -76,7 +76,7 @@ def distance(
     gene: Annotated[str, Query(max_length=200)],
 ) -> Response:
     """Mean change of a gene by the distance from the perturbed cells."""
-    effect: Effect = hub.jobs.result(session, identifier, "perturb").result
+    effect: Effect = hub.jobs.result(session, identifier, "perturb", sample=str(data.file.path)).result
     try:
         found = rings(effect, gene)
     except SpaceTravLRError as error:
@@ -112,8 +112,9 @@ def compare(
     job_b: Annotated[str, Query(max_length=64)],
 ) -> Response:
     """Two perturbations, gene by gene; r is the correlation of the mean changes."""
-    one: Effect = hub.jobs.result(session, job_a, "perturb").result
-    other: Effect = hub.jobs.result(session, job_b, "perturb").result
+    job = hub.jobs.result(session, job_a, "perturb")
+    one: Effect = job.result
+    other: Effect = hub.jobs.result(session, job_b, "perturb", sample=job.sample).result
     try:
         table = one.compare(other)
     except SpaceTravLRError as error:
@@ -147,10 +148,11 @@ def export(
     folder = Path(tempfile.mkdtemp(prefix="spacetravlr-viewer-"))
     try:
         path = folder / f"effect.{form}"
-        if form == "csv":
-            effect.differential(by=_groups(effect), include_targets=True).to_csv(path, index=False)
-        else:
-            effect.write(path)
+        with hub.heavy.passed():
+            if form == "csv":
+                effect.differential(by=_groups(effect), include_targets=True).to_csv(path, index=False)
+            else:
+                effect.write(path)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

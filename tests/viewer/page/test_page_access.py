@@ -97,6 +97,70 @@ def test_keys_work_and_stay_silent_while_typing(viewer: Any) -> None:
     assert viewer.state()["layout"] == "spatial"
 
 
+def test_single_keys_can_be_kept_to_the_map(viewer: Any) -> None:
+    viewer.open()
+    help_button = viewer.button("Keyboard and help")
+    help_button.focus()
+    viewer.page.keyboard.press("Enter")
+    viewer.page.get_by_role("dialog").wait_for()
+    for _ in range(6):
+        viewer.page.keyboard.press("Tab")
+        assert viewer.page.evaluate(
+            "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
+        )
+    viewer.page.get_by_label("Single keys work everywhere").uncheck()
+    viewer.page.keyboard.press("Escape")
+    expect(help_button).to_be_focused()
+    stage = viewer.page.locator("main.stage")
+    viewer.page.keyboard.press("b")
+    assert stage.get_attribute("data-tool") == "pan"
+    stage.focus()
+    viewer.page.keyboard.press("b")
+    assert stage.get_attribute("data-tool") == "box"
+    viewer.page.reload()
+    viewer.until("__stl.state().status === 'ready'")
+    viewer.page.keyboard.press("l")
+    assert stage.get_attribute("data-tool") == "pan"
+
+
+def test_cells_are_selected_and_menus_left_without_a_pointer(viewer: Any) -> None:
+    viewer.open()
+    viewer.page.locator("main.stage").focus()
+    for _ in range(4):
+        viewer.page.keyboard.press("+")
+    box = viewer.page.locator("main.stage").bounding_box()
+    seen = [(0 <= x <= box["width"]) and (0 <= y <= box["height"]) for x, y in viewer.places()]
+    viewer.button("all cells in view").focus()
+    viewer.page.keyboard.press("Enter")
+    viewer.until(f"__stl.state().selected === {sum(seen)}")
+    assert 0 < sum(seen) < 390
+    expect(viewer.page.locator(".statusbar [role=status]")).to_have_text(f"{sum(seen)} cells selected")
+
+    menu = viewer.page.get_by_label("Save the picture")
+    menu.focus()
+    viewer.page.keyboard.press("Enter")
+    viewer.page.keyboard.press("Tab")
+    expect(viewer.button("Picture (PNG)")).to_be_focused()
+    viewer.page.keyboard.press("Escape")
+    expect(menu).to_be_focused()
+    expect(viewer.button("Picture (PNG)")).to_be_hidden()
+
+    # the map is one stop
+    viewer.page.locator("main.stage").focus()
+    viewer.page.keyboard.press("Tab")
+    expect(viewer.button("Pan")).to_be_focused()
+
+
+def test_a_number_out_of_bounds_is_refused_in_words(viewer: Any) -> None:
+    viewer.open()
+    steps = viewer.page.get_by_label("Propagation steps")
+    before = steps.input_value()
+    steps.fill("99")
+    steps.press("Tab")
+    expect(viewer.page.get_by_role("status").filter(has_text="Propagation steps")).to_contain_text("from 1 to 32")
+    assert steps.input_value() == before
+
+
 def test_names_in_the_data_are_only_text(viewer: Any) -> None:
     evil = '<img src=x onerror="document.title=1">&amp;'
 
@@ -130,7 +194,7 @@ def test_the_token_is_used_once_and_leaves_the_address(
 
 def test_texts_are_legible_and_controls_have_names(viewer: Any) -> None:
     viewer.open().perturb()
-    for title in ("Display", "Dataset", "Transition arrows", "Interaction lens", "Strongest coefficients"):
+    for title in ("Display", "Data", "Transition field", "Interaction lens", "Strongest coefficients"):
         viewer.unfold(title)
     viewer.page.mouse.click(*viewer.cell(3))
     viewer.page.get_by_text("Let go").wait_for()

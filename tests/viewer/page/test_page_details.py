@@ -39,7 +39,7 @@ def test_enter_takes_what_was_typed_and_not_what_was_listed_before(viewer: Any, 
     viewer.until(f"{option}.bottom <= {bottom} && {option}.top >= {list_box['y']}")
 
     # other searches offer only genes of their kind
-    for kind, button, box in (("models", "Beta", "Target gene"), ("ligands", "Signal", "Ligand")):
+    for kind, button, box in (("models", "Beta", "Target gene"), ("ligands", "Received", "Ligand")):
         known = api.get("/genes", params={"among": kind, "limit": 40}).json()["genes"]
         viewer.button(button).click()
         viewer.page.get_by_role("combobox", name=box, exact=True).focus()
@@ -74,7 +74,7 @@ def test_a_view_says_which_perturbation_it_shows_and_bars_leave_the_target_out(v
 
 def test_the_grid_of_arrows_is_as_fine_as_asked(viewer: Any) -> None:
     viewer.open().perturb()
-    viewer.unfold("Transition arrows")
+    viewer.unfold("Transition field")
     viewer.page.get_by_label("Neighbours", exact=True).fill("40")
     viewer.page.get_by_label("Grid points").fill("10")
     viewer.button("Compute arrows").click()

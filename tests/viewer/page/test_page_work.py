@@ -56,7 +56,7 @@ def test_perturbs_a_selection_and_shows_what_changes(viewer: Any, api: httpx.Cli
 
 def test_arrows_are_drawn_over_the_umap(viewer: Any) -> None:
     viewer.open().perturb()
-    viewer.unfold("Transition arrows")
+    viewer.unfold("Transition field")
     viewer.page.get_by_label("Neighbours", exact=True).fill("40")
     viewer.button("Compute arrows").click()
     viewer.until("__stl.state().arrows > 0")
@@ -92,7 +92,7 @@ def test_cancels_a_running_perturbation(viewer: Any) -> None:
     progress = viewer.page.get_by_role("progressbar", name="Progress of slow one")
     progress.wait_for()
     assert progress.get_attribute("value") == "0.4"
-    expect(viewer.page.locator(".statusbar [aria-live]")).to_contain_text("step 2 of 4 40 %")
+    expect(viewer.page.locator(".statusbar .live")).to_contain_text("step 2 of 4 40 %")
     viewer.button("Cancel slow one").click()
     expect(viewer.page.locator("[data-job=slow]")).to_have_attribute("data-state", "cancelled")
     assert viewer.state()["a"]["kind"] == "obs"
@@ -139,17 +139,22 @@ def test_a_server_that_fails_is_reported_with_a_way_out(viewer: Any) -> None:
     viewer.errors.clear()
 
 
-def test_opens_a_dataset_from_the_servers_folders(
+def test_opens_a_sample_from_the_servers_folders(
     another: Callable[[str], Any], serve: Callable[[dict[str, Any]], str], run_options: dict[str, Any]
 ) -> None:
     url = serve({"data_roots": run_options["data_roots"], "cache_dir": run_options["cache_dir"]})
     viewer = another(url).open(ready=False)
-    viewer.page.get_by_role("heading", name="No dataset is open").wait_for()
-    files = viewer.page.get_by_label("Cells (.h5ad)")
+    viewer.page.get_by_role("heading", name="Nothing is open").wait_for()
+    files = viewer.page.get_by_label("Sample (.h5ad)")
     name = files.locator("option", has_text=re.compile(r"^(run/)?tissue\.h5ad")).inner_text()
     files.select_option(label=name)
     viewer.page.get_by_label("Cluster column").fill("cell_type_int")
-    viewer.button("Open dataset").click()
+    folder = viewer.page.get_by_label("Network folder")
+    folder.fill("/etc")
+    viewer.button("Open").click()
+    viewer.page.get_by_text("network_dir: no such file in the data roots of this server").wait_for()
+    folder.fill("network")
+    viewer.button("Open").click()
     viewer.until("__stl.state().status === 'ready' && !__stl.state().busy")
     assert viewer.state()["n"] == 390
     assert viewer.foreign == []

@@ -245,7 +245,7 @@ export class Client {
     return this.get("/data");
   }
 
-  open(body: { h5ad_id: string | null; run_id: string | null; layer: string | null; cluster_column: string | null }) {
+  open(body: Record<"h5ad_id" | "run_id" | "layer" | "cluster_column" | "network_dir", string | null>) {
     return this.post<{ dataset: string }>("/open", body);
   }
 }

@@ -68,7 +68,7 @@ export function sample(colours: readonly Rgb[], t: number): Rgb {
   return [a[0] + (b[0] - a[0]) * f, a[1] + (b[1] - a[1]) * f, a[2] + (b[2] - a[2]) * f];
 }
 
-/** Cells without a value: between the page and the neutral gray. */
+/** Cells without a value: between the page and the neutral grey. */
 export const MISSING: Record<Theme, Rgb> = { light: [214, 217, 220], dark: [52, 57, 63] };
 /** Coefficients that are zero for a whole cluster. */
 export const NEUTRAL: Record<Theme, Rgb> = { light: [207, 210, 213], dark: [75, 80, 86] };

@@ -61,7 +61,7 @@ function useExact(): void {
   });
 }
 
-export function paneValue(pane: Pane, cell: number): string {
+function paneValue(pane: Pane, cell: number): string {
   const now = pane.shaded.value;
   if (!now) return "–";
   if (now.form === "categorical" && now.spec.kind === "obs") {
@@ -90,7 +90,7 @@ export function Tooltip() {
   };
   const rows = split.value ? [panes.a, panes.b] : [panes.a];
   return (
-    <div class="tooltip" style={style} role="status">
+    <div class="tooltip" style={style} role="tooltip">
       {label !== undefined && (
         <div class="tip-type">
           <i class="swatch" style={{ background: rgbHex(categoryColour(code ?? 0)) }} />

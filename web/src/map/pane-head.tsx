@@ -12,7 +12,7 @@ export function gradient(pane: Pane): string {
   return `linear-gradient(to right, ${colours.join(", ")})`;
 }
 
-export function ColourBar({ pane }: { pane: Pane }) {
+function ColourBar({ pane }: { pane: Pane }) {
   const now = pane.shaded.value;
   if (!now || now.form === "categorical") return null;
   const stretched = now.form === "stretched";
@@ -59,7 +59,7 @@ export function PaneHead({ pane }: { pane: Pane }) {
             {pane.key.toUpperCase()}
           </button>
         )}
-        <h2>{spec ? specTitle(spec) : split.value ? "Choose what this view shows" : ""}</h2>
+        <h2 aria-live="polite">{spec ? specTitle(spec) : split.value ? "Choose what this view shows" : ""}</h2>
         {pane.busy.value && <i class="spinner" role="status" aria-label="Loading colours" />}
       </div>
       {unit && <div class="unit">{unit}</div>}

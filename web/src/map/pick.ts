@@ -11,7 +11,7 @@ export function paneAt(x: number): PaneKey {
 }
 
 /** Pixel within its own pane. */
-export function withinPane(x: number): number {
+function withinPane(x: number): number {
   return paneAt(x) === "b" ? x - viewSize.value.width : x;
 }
 

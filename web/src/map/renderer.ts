@@ -110,16 +110,25 @@ function lineLayer({ id, count, source, target, colour, width }: Lines): Layer {
   });
 }
 
-function quiver(key: string): Layer | null {
+/** Lines with a rim in the colour of the page, so that they stand out from cells of any colour. */
+function rimmed(lines: Lines): Layer[] {
+  const paper: [number, number, number, number] = [...BACKDROP[theme.value], 190];
+  return [
+    lineLayer({ ...lines, id: lines.id.replace("-", "-rim-"), colour: paper, width: lines.width + 2 }),
+    lineLayer(lines),
+  ];
+}
+
+function quiver(key: string): Layer[] | null {
   const shown = field.value;
   const at = currentLayout.value;
   if (!shown || !at || shown.embedding !== at.name) return null;
   const segments = arrowSegments(shown.positions, shown.vectors, at.frame, arrowStyle.value);
   const colour: [number, number, number, number] = theme.value === "dark" ? [255, 255, 255, 235] : [20, 24, 30, 235];
-  return lineLayer({ id: `quiver-${key}`, ...segments, colour, width: arrowStyle.value.width });
+  return rimmed({ id: `quiver-${key}`, ...segments, colour, width: arrowStyle.value.width });
 }
 
-function lensLines(key: string): Layer | null {
+function lensLines(key: string): Layer[] | null {
   const at = currentLayout.value;
   const links = lensLinks();
   if (!at || links.length === 0) return null;
@@ -131,7 +140,7 @@ function lensLines(key: string): Layer | null {
     target.set([at.points[2 * to]!, at.points[2 * to + 1]!, 0], 3 * i);
     colour.set([...lensColour(), Math.round(50 + 205 * share)], 4 * i);
   });
-  return lineLayer({ id: `lens-${key}`, count: links.length, source, target, colour, width: 2 });
+  return rimmed({ id: `lens-${key}`, count: links.length, source, target, colour, width: 2 });
 }
 
 export function createRenderer(parent: HTMLDivElement, onFailure: (message: string) => void): Renderer {
@@ -158,6 +167,8 @@ export function createRenderer(parent: HTMLDivElement, onFailure: (message: stri
       // deck.gl also reports drags that move nothing, and the same object means that nobody has moved the view
       if (!sameCamera(camera.peek(), next)) camera.value = next;
     },
+    // the stage around it takes the keys
+    onLoad: () => deck.getCanvas()?.setAttribute("tabindex", "-1"),
     onAfterRender: () => measureFrames(context(), drawn, painted),
     onError: (error) => onFailure(error.message),
     getCursor: ({ isDragging }) => (tool.peek() === "pan" ? (isDragging ? "grabbing" : "default") : "crosshair"),

@@ -1,4 +1,4 @@
-/** The scale bar: a round length, in micrometres where the dataset knows them. */
+/** The scale bar: a round length, in micrometres where the sample tells. */
 
 import { camera, currentLayout, layout, meta } from "../state/store";
 import { number, roundLength } from "../util/format";

@@ -35,6 +35,19 @@ export function pinMiddle(): void {
   pin(cellAt(width / 2, height / 2, Math.min(width, height) / 3));
 }
 
+/** Selects the cells that are seen: what a box does, without dragging. */
+export function selectInView(): void {
+  const { width, height } = viewSize.value;
+  void applyStep({
+    op: "set",
+    kind: "polygon",
+    layout: layout.value,
+    points: boxOf([[0, 0], [width, height]]).map(([x, y]) => worldAt(x, y)),
+    without: withoutNow(),
+    sample: sampleNow(),
+  });
+}
+
 function place(event: PointerEvent | MouseEvent, element: HTMLElement): [number, number] {
   const box = element.getBoundingClientRect();
   return [event.clientX - box.left, event.clientY - box.top];
@@ -137,7 +150,13 @@ function Outline() {
   const drawn = outline.value;
   if (drawn.length < 2) return null;
   const points = tool.value === "box" ? boxOf(drawn) : drawn;
-  return <polygon class="outline" points={points.map((p) => p.join(",")).join(" ")} />;
+  const drawing = points.map((p) => p.join(",")).join(" ");
+  return (
+    <>
+      <polygon class="outline-halo" points={drawing} />
+      <polygon class="outline" points={drawing} />
+    </>
+  );
 }
 
 export function Stage() {

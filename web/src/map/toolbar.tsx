@@ -16,7 +16,7 @@ export function toggleLens(): void {
 
 export function Toolbar() {
   return (
-    <div class="toolbar" role="toolbar" aria-label="Tools of the map" aria-orientation="vertical">
+    <div class="toolbar" role="group" aria-label="Tools of the map">
       <IconButton icon="pan" label="Pan" shortcut="V" pressed={tool.value === "pan"} onClick={() => (tool.value = "pan")} />
       <IconButton
         icon="box"

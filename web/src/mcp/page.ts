@@ -57,7 +57,7 @@ async function takeUp(job: string, gene: string): Promise<void> {
 
 export async function seenNow(): Promise<Seen> {
   const facts = meta.value;
-  if (!facts) throw new Error("There is nothing to tell: no dataset is open.");
+  if (!facts) throw new Error("There is nothing to tell: no data are open.");
   const pane = panes.a;
   const spec = pane.spec.value;
   const result = currentResult.value;

@@ -21,7 +21,7 @@ const short = (value: number): string => String(Number(value.toPrecision(3)));
 /** One fact a line; ids stand where a tool takes them. */
 export function wordsOf(seen: Seen): string {
   const lines = [
-    `Dataset ${seen.title}: ${seen.cells} cells, ${seen.genes} genes, layer ${seen.layer}.`,
+    `Sample ${seen.title}: ${seen.cells} cells, ${seen.genes} genes, layer ${seen.layer}.`,
     `Cells are placed by ${seen.layout} and coloured by ${seen.colour || "nothing"}${range(seen)}.`,
   ];
   if (seen.hidden.length) lines.push(`Hidden groups: ${seen.hidden.slice(0, 20).join(", ")}.`);

@@ -55,9 +55,9 @@ export function Coefficient({ spec }: { spec: ColourSpec | null }) {
               </button>
             </li>
           ))}
-          {facts && columns.length === 0 && <Empty>No coefficient of this kind.</Empty>}
         </ul>
       )}
+      {target && facts?.gene === target && columns.length === 0 && <Empty>No coefficient of this kind.</Empty>}
       {facts && facts.scores.length > 0 && <Scores facts={facts} />}
       {canStretch.value && (
         <Check
@@ -79,9 +79,9 @@ function Scores({ facts }: { facts: GeneColumns }) {
         <thead>
           <tr>
             <th>Cluster</th>
-            <th title="explained variance on the cells used for the fit">R² in</th>
-            <th title="explained variance on held-out cells">R² out</th>
-            <th title="without spatial terms">TF only</th>
+            <th title="in the cells that the model was fitted to">R² in</th>
+            <th title="in regions of tissue that were held out">R² out</th>
+            <th title="held out, of a model without ligands">TFs only</th>
           </tr>
         </thead>
         <tbody>

@@ -1,4 +1,4 @@
-/** What a view is coloured by: gene, coefficient, received signal, annotation, or change after a perturbation. */
+/** What a view is coloured by: gene, coefficient, received ligand, annotation, or change after a perturbation. */
 
 import { effect, signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
@@ -6,7 +6,7 @@ import type { ExpressionByType } from "../api/types";
 import { MAP_LABELS, MAP_NAMES } from "../colour/maps";
 import type { MapName } from "../colour/maps";
 import type { Pane } from "../state/panes";
-import { activePane, clipAt, comparable, panes, sameScale, show } from "../state/panes";
+import { activePane, clipAt, comparable, panes, sameReadout, sameScale, show } from "../state/panes";
 import { current, perturbJobs, present, readout, results, setReadout } from "../state/jobs";
 import { filterName } from "../state/select";
 import { client, meta, report, split } from "../state/store";
@@ -114,17 +114,17 @@ function Signal({ spec }: { spec: ColourSpec | null }) {
     <>
       <GeneSearch
         label="Ligand"
-        placeholder="Ligand whose signal arrives"
+        placeholder="Ligand that cells receive"
         value={gene}
         among={matrix === "lr" ? "ligands" : "tf_ligands"}
         onChoose={(ligand) => show({ kind: "received", gene: ligand, matrix })}
       />
       <Segments
-        label="Signal matrix"
+        label="Received for"
         value={matrix}
         options={[
-          { key: "lr", text: "For receptors" },
-          { key: "tfl", text: "For ligand → TF" },
+          { key: "lr", text: "Receptors" },
+          { key: "tfl", text: "Ligand → TF" },
         ]}
         onChange={(key) => gene && show({ kind: "received", gene, matrix: key })}
       />
@@ -227,7 +227,8 @@ function Scale({ pane }: { pane: Pane }) {
           </Field>
         )}
       </div>
-      {comparable(pane.key) && (
+      {comparable(pane.key) && sameReadout() && <p class="hint">Both views have one scale: they show one gene.</p>}
+      {comparable(pane.key) && !sameReadout() && (
         <Check label="Same scale in both views" checked={sameScale.value} onChange={(on) => (sameScale.value = on)} />
       )}
       {now.form === "continuous" && (
@@ -251,9 +252,9 @@ export function ColourPanel() {
     { key: "beta", text: "Beta", disabled: !hasRun, title: hasRun ? "Fitted coefficients" : "Needs a training run" },
     {
       key: "received",
-      text: "Signal",
+      text: "Received",
       disabled: !canPerturb,
-      title: canPerturb ? "Ligand signal that arrives at each cell" : "Needs a loaded model",
+      title: canPerturb ? "How much of a ligand each cell receives" : "Needs a loaded model",
     },
     { key: "obs", text: "Label" },
     { key: "delta", text: "Change", disabled: !hasRun, title: "Change after a perturbation" },

@@ -9,12 +9,12 @@ import { Empty, Field, Section } from "../ui/parts";
 import { bytes, count, plural } from "../util/format";
 
 const listing = signal<DataListing | null>(null);
-const choice = signal({ h5ad: "", run: "", layer: "", cluster: "" });
+const choice = signal({ h5ad: "", run: "", layer: "", cluster: "", network: "" });
 const opening = signal(false);
 const problem = signal("");
 
 async function open(): Promise<void> {
-  const { h5ad, run, layer, cluster } = choice.value;
+  const { h5ad, run, layer, cluster, network } = choice.value;
   opening.value = true;
   problem.value = "";
   try {
@@ -23,6 +23,7 @@ async function open(): Promise<void> {
       run_id: run || null,
       layer: layer.trim() || null,
       cluster_column: cluster.trim() || null,
+      network_dir: network.trim() || null,
     });
     await openDataset(false);
   } catch (error) {
@@ -61,7 +62,7 @@ export function OpenForm() {
   const set = (part: Partial<typeof choice.value>) => (choice.value = { ...choice.value, ...part });
   const files = listing.value?.roots.flatMap((root) => root.files) ?? [];
   if (listing.value && files.length === 0) {
-    return <Empty>The server's data folders hold no .h5ad file and no run. Start it with --h5ad or --data-root.</Empty>;
+    return <Empty>The folders of this server hold no .h5ad file and no run. Start it with --h5ad, --run-toml or --data-root.</Empty>;
   }
   return (
     <form
@@ -71,13 +72,13 @@ export function OpenForm() {
         void open();
       }}
     >
-      <Files label="Cells (.h5ad)" kind="h5ad" value={choice.value.h5ad} onChange={(h5ad) => set({ h5ad })} />
+      <Files label="Sample (.h5ad)" kind="h5ad" value={choice.value.h5ad} onChange={(h5ad) => set({ h5ad })} />
       <Files label="Training run" kind="run" value={choice.value.run} onChange={(run) => set({ run })} />
       <div class="grid two">
         <Field label="Layer">
           <input
             type="text"
-            placeholder="imputed_count"
+            placeholder={choice.value.run ? "that of the run" : "imputed_count"}
             value={choice.value.layer}
             onInput={(event) => set({ layer: (event.currentTarget as HTMLInputElement).value })}
           />
@@ -85,14 +86,22 @@ export function OpenForm() {
         <Field label="Cluster column">
           <input
             type="text"
-            placeholder="cell_type"
+            placeholder={choice.value.run ? "that of the run" : "cell_type"}
             value={choice.value.cluster}
             onInput={(event) => set({ cluster: (event.currentTarget as HTMLInputElement).value })}
           />
         </Field>
       </div>
+      <Field label="Network folder">
+        <input
+          type="text"
+          placeholder="as in training"
+          value={choice.value.network}
+          onInput={(event) => set({ network: (event.currentTarget as HTMLInputElement).value })}
+        />
+      </Field>
       <button class="primary" disabled={opening.value || (!choice.value.h5ad && !choice.value.run)}>
-        {opening.value ? "Opening…" : "Open dataset"}
+        {opening.value ? "Opening…" : "Open"}
       </button>
       {problem.value && (
         <p class="problem" role="alert">
@@ -115,7 +124,7 @@ export function DatasetPanel() {
     ["Run", facts.run ? `${facts.run.name} (${plural(facts.run.genes, "gene")}, by ${facts.run.row_label})` : "none"],
   ];
   return (
-    <Section name="dataset" title="Dataset" initially={false} note={facts.title}>
+    <Section name="dataset" title="Data" initially={false} note={facts.title}>
       <dl class="facts">
         {rows.map(([term, text]) => (
           <div key={term}>
@@ -132,7 +141,7 @@ export function DatasetPanel() {
         </ul>
       )}
       <details class="more">
-        <summary>Open another dataset</summary>
+        <summary>Open other data</summary>
         <OpenForm />
       </details>
     </Section>

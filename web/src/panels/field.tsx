@@ -75,7 +75,7 @@ export function FieldPanel() {
   const names = facts.embeddings.map((e) => [e.name, e.name] as const);
   const embedding = names.some(([name]) => name === at.embedding) ? at.embedding : names[0]?.[0];
   return (
-    <Section name="field" title="Transition arrows" initially={false}>
+    <Section name="field" title="Transition field" initially={false}>
       {!current.value && <Empty>Run a perturbation first: the arrows show where its change would move cells.</Empty>}
       {current.value && (
         <form

@@ -3,8 +3,30 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { meta } from "../state/store";
+import { Check } from "../ui/parts";
 
 export const helpOpen = signal(false);
+
+const STORED = "stl.keys";
+/** Whether single keys are commands everywhere, or only while the map has the focus. */
+export const everywhere = signal(
+  (() => {
+    try {
+      return localStorage.getItem(STORED) !== "map";
+    } catch {
+      return true;
+    }
+  })(),
+);
+
+function setEverywhere(on: boolean): void {
+  everywhere.value = on;
+  try {
+    localStorage.setItem(STORED, on ? "everywhere" : "map");
+  } catch {
+    // refused storage: the choice lasts as long as the page
+  }
+}
 
 const KEYS: readonly (readonly [string, string])[] = [
   ["/", "search a gene to colour by"],
@@ -31,7 +53,7 @@ export function HelpDialog() {
     else dialog.current?.close();
   }, [open]);
   return (
-    <dialog ref={dialog} aria-labelledby="help-title" onClose={() => (helpOpen.value = false)}>
+    <dialog ref={dialog} aria-labelledby="help-title" onClose={() => (helpOpen.value = false)} onClick={(event) => event.target === dialog.current && dialog.current?.close()}>
       <h2 id="help-title">Keyboard</h2>
       <dl class="keys">
         {KEYS.map(([key, text]) => (
@@ -43,8 +65,14 @@ export function HelpDialog() {
           </div>
         ))}
       </dl>
+      <Check
+        label="Single keys work everywhere"
+        hint="Without this they work only while the map has the focus, which is better for those who speak to the computer"
+        checked={everywhere.value}
+        onChange={setEverywhere}
+      />
       <p class="hint">
-        The address bar always holds a link to what you see. Cells without a value are drawn in plain gray.
+        The address bar always holds a link to what you see. Cells without a value are drawn in plain grey.
         {meta.value && ` Server ${meta.value.version}.`}
       </p>
       <form method="dialog">

@@ -7,7 +7,7 @@ import { gradient } from "../map/pane-head";
 const BINS = 64;
 
 /** Heights 0..1 on a square-root scale: the many zeros of a gene would otherwise hide everything else. */
-export function heights(counts: Uint32Array): number[] {
+function heights(counts: Uint32Array): number[] {
   const bins = new Array<number>(BINS).fill(0);
   for (let byte = 0; byte <= 254; byte++) bins[Math.min(Math.floor((byte * BINS) / 255), BINS - 1)]! += counts[byte]!;
   const most = Math.max(...bins, 1);

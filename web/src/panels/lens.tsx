@@ -83,16 +83,6 @@ function Neighbours({ found }: { found: CellContext }) {
             <small>
               {unit ? `${number(neighbour.distance * unit)} µm` : `${number(neighbour.distance)} units`} · {plural(neighbour.edges.length, "pair")}
             </small>
-            <button
-              class="ghost"
-              title="Look from this cell"
-              onClick={(event) => {
-                event.preventDefault();
-                pin(neighbour.index);
-              }}
-            >
-              cell {neighbour.index}
-            </button>
           </summary>
           <ul class="chains">
             {neighbour.edges.slice(0, FIRST).map((edge) => (
@@ -100,6 +90,9 @@ function Neighbours({ found }: { found: CellContext }) {
             ))}
           </ul>
           {neighbour.edges.length > FIRST && <p class="hint">and {neighbour.edges.length - FIRST} weaker ones</p>}
+          <button class="link" onClick={() => pin(neighbour.index)}>
+            Look from cell {neighbour.index}
+          </button>
         </details>
       ))}
     </>

@@ -14,7 +14,7 @@ const DOSES: readonly (readonly [string, string])[] = [
   ["0", "Knock-out"],
   ["x0.5", "× 0.5"],
   ["x2", "× 2"],
-  ["q95", "95th percentile"],
+  ["q95", "95 % quantile"],
   ["+1", "+ 1"],
   ["value", "Value…"],
 ];
@@ -110,7 +110,7 @@ function Scope() {
   return (
     <>
       <Segments label="Cells to perturb" options={options} value={scope} onChange={set} />
-      {scope === "selection" && <p class="hint">{n ? `${count(n)} selected cells` : "Draw a selection first."}</p>}
+      {scope === "selection" && n > 0 && <p class="hint">{count(n)} selected cells</p>}
       {scope === "cell_type" && <Groups column={facts?.cell_type_column ?? null} />}
       {scope === "cluster" && <Groups column={facts?.cluster_column ?? null} />}
     </>
@@ -128,7 +128,7 @@ function ModelState() {
       </div>
     );
   }
-  if (perturb.state === "none") return <Empty>No training run is open: choose one under Dataset to perturb genes.</Empty>;
+  if (perturb.state === "none") return <Empty>No training run is open: choose one under Data to perturb genes.</Empty>;
   return <p class="problem">{perturb.message ?? "The model could not be loaded."}</p>;
 }
 
@@ -162,7 +162,7 @@ export function JobLine({ job, onShow }: { job: Job; onShow?: () => void }) {
       {live && (
         <>
           <progress max={1} value={job.progress} aria-label={`Progress of ${job.title}`} />
-          <small class="step" aria-live="polite">
+          <small class="step">
             {job.step || STATES[job.state]}
           </small>
         </>
@@ -201,16 +201,17 @@ export function PerturbPanel() {
           <Scope />
           <NumberField
             label="Propagation steps"
-            hint="How often the change is passed on through regulators and signals"
+            hint="How often the change is passed on through models and ligands"
             value={n}
             min={1}
             max={32}
             step={1}
             onChange={(steps) => (form.value = { ...form.value, n: Math.round(steps) })}
           />
-          <button class="primary" disabled={problem !== null} title={problem ?? ""}>
+          <button class="primary" disabled={problem !== null}>
             <Icon name="play" /> Run perturbation
           </button>
+          {problem && <p class="hint">{problem}</p>}
         </form>
       )}
       {perturbJobs.value.length > 0 && (

@@ -104,7 +104,7 @@ function RingChart({ id, gene }: { id: string; gene: string }) {
   return (
     <>
       <p class="hint">
-        Mean change of <b>{gene}</b> by distance to the perturbed cells ({answer.unit})
+        Mean change of <b>{gene}</b> by distance to the perturbed cells ({answer.unit === "um" ? "µm" : answer.unit})
       </p>
       <table class="effects">
         <thead>

@@ -9,6 +9,7 @@ import { panes, specTitle } from "../state/panes";
 import { clearSelection, fade, invertSelection, selected, selectedByType, selectedCount, selectionBusy } from "../state/select";
 import { meta, report, tool } from "../state/store";
 import { openSide } from "../app";
+import { selectInView } from "../map/stage";
 import { Bar, Check, Empty, Section, focusSoon, openSection } from "../ui/parts";
 import { count, number, percent } from "../util/format";
 import { saveSelectionCsv } from "../export/csv";
@@ -41,11 +42,12 @@ export function SelectionPanel() {
       {n === 0 ? (
         <Empty>
           Draw a <button class="inline" onClick={() => (tool.value = "box")}>box</button> or a{" "}
-          <button class="inline" onClick={() => (tool.value = "lasso")}>lasso</button>. Shift adds, Alt takes away.
+          <button class="inline" onClick={() => (tool.value = "lasso")}>lasso</button>, or take{" "}
+          <button class="inline" onClick={selectInView}>all cells in view</button>. Shift adds, Alt takes away.
         </Empty>
       ) : (
         <>
-          <p class="fact" aria-live="polite">
+          <p class="fact">
             <b>{count(n)}</b> of {count(total)} cells ({percent(n / total)})
           </p>
           <ul class="rows bars">
@@ -77,6 +79,9 @@ export function SelectionPanel() {
               }}
             >
               Perturb these
+            </button>
+            <button class="small" onClick={selectInView}>
+              All in view
             </button>
             <button class="small" onClick={invertSelection}>
               Invert

@@ -1,4 +1,4 @@
-/** Start of the page, and of every dataset opened in it. */
+/** Start of the page, and of all data opened in it. */
 
 import { batch, effect } from "@preact/signals";
 import { ApiError } from "../api/client";
@@ -59,7 +59,7 @@ function fail(error: unknown): void {
   status.value = "failed";
 }
 
-/** Reads the present dataset; the first picture needs only its facts, one layout and one column. */
+/** Reads what is open; the first picture needs only its facts, one layout and one column. */
 export async function openDataset(first: boolean): Promise<void> {
   const facts = await client.meta();
   if (!facts.dataset || facts.n_obs === 0) {
@@ -71,7 +71,7 @@ export async function openDataset(first: boolean): Promise<void> {
   client.dataset = facts.dataset;
   const names = facts.embeddings.map((e) => e.name);
   const wanted = first && initial.layout && names.includes(initial.layout) ? initial.layout : names[0];
-  if (!wanted) throw new Error("This dataset has neither spatial coordinates nor an embedding.");
+  if (!wanted) throw new Error("The sample has neither positions nor an embedding: there is nothing to draw.");
   batch(() => {
     meta.value = facts;
     layout.value = wanted;

@@ -5,7 +5,8 @@ import { ApiError } from "../api/client";
 import type { Job, PerturbResult, Scope } from "../api/types";
 import { activePane, jobTitles, panes, show } from "./panes";
 import { fade, selectedCount, selectionId } from "./select";
-import { client, initial, meta, report, tell } from "./store";
+import { client, initial, meta, report, say, tell } from "./store";
+import { percent, plural } from "../util/format";
 import type { PerturbForm } from "./url";
 
 export const form = signal<PerturbForm>(
@@ -121,12 +122,25 @@ async function adopt(id: string): Promise<void> {
   await follow(id, true);
 }
 
+/** Says how far a job is, at the start and after each quarter: not every step is worth an interruption. */
+function listener(id: string): (facts: Partial<Job>) => void {
+  let quarter = -1;
+  return (facts) => {
+    patch(id, facts);
+    const job = jobs.value.find((j) => j.id === id);
+    if (job?.state !== "running" || Math.floor(job.progress * 4) <= quarter) return;
+    quarter = Math.floor(job.progress * 4);
+    say(`${job.title}: ${job.step || "running"}, ${percent(job.progress)}`);
+  };
+}
+
 /** Follows a job to its end; a broken stream is taken up again as long as the server knows the job. */
 async function follow(id: string, fresh: boolean): Promise<void> {
   const stop = new AbortController();
+  const hear = listener(id);
   for (let attempt = 0; ; attempt++) {
     try {
-      const end = await client.follow(id, (facts) => patch(id, facts), stop.signal);
+      const end = await client.follow(id, hear, stop.signal);
       patch(id, { progress: end.state === "done" ? 1 : (end.progress ?? 0), ...end });
       break;
     } catch (error) {
@@ -139,6 +153,7 @@ async function follow(id: string, fresh: boolean): Promise<void> {
   }
   const job = jobs.value.find((j) => j.id === id);
   if (!job) return;
+  if (job.state !== "failed") say(`${job.title}: ${job.state}`);
   if (job.state === "failed") tell(job.message ?? "The computation failed.", "error");
   if (job.state === "done" && fresh) await (job.kind === "perturb" ? present(id) : presentField(id, job));
 }
@@ -155,6 +170,7 @@ export async function present(id: string, pane = activePane.value): Promise<void
       readout.value = result.top.find((row) => !targets.has(row.gene))?.gene ?? result.targets[0]?.gene ?? "";
     }
     fade.value = false;
+    say(`${jobTitles.value.get(id) ?? "Perturbation"}: done, ${plural(result.genes_changed, "gene")} changed`);
     if (readout.value) show({ kind: "delta", job: id, gene: readout.value }, pane);
   } catch (error) {
     report(error);

@@ -53,11 +53,13 @@ export function comparable(key: PaneKey): Pane | null {
 }
 
 /** The change of one gene in two perturbations can only be compared on one scale. */
-function sharesScale(key: PaneKey): Pane | null {
-  const other = comparable(key);
+export function sameReadout(): boolean {
   const [x, y] = [panes.a.spec.value, panes.b.spec.value];
-  const sameReadout = x?.kind === "delta" && y?.kind === "delta" && x.gene === y.gene;
-  return sameScale.value || sameReadout ? other : null;
+  return x?.kind === "delta" && y?.kind === "delta" && x.gene === y.gene;
+}
+
+function sharesScale(key: PaneKey): Pane | null {
+  return sameScale.value || sameReadout() ? comparable(key) : null;
 }
 
 function makePane(key: PaneKey, from: PaneState): Pane {

@@ -4,10 +4,11 @@ import { computed, effect, signal } from "@preact/signals";
 import type { Column } from "../api/columns";
 import { simplify } from "../map/grid";
 import { cellFlags } from "../map/flags";
-import { client, cellCount, fetchColumn, gridOf, initial, loadLayout, meta, obsColumn, report } from "./store";
+import { client, cellCount, fetchColumn, gridOf, initial, loadLayout, meta, obsColumn, report, say } from "./store";
 import { bitmap } from "./bitmap";
 import type { SelectionStep } from "./url";
 import { place } from "./url";
+import { plural } from "../util/format";
 
 /** The filter column ("cell types" in the panel), its codes and the labels that are unticked. */
 export const filterName = signal<string | null>(null);
@@ -57,7 +58,7 @@ export function startSelection(): void {
 }
 
 /** 1 for each category that is shown; null when all are. */
-export const shownCodes = computed<Uint8Array | null>(() => {
+const shownCodes = computed<Uint8Array | null>(() => {
   const column = filterColumn.value;
   if (!column?.categories || hidden.value.size === 0) return null;
   return Uint8Array.from(column.categories, (label) => (hidden.value.has(label) ? 0 : 1));
@@ -147,6 +148,7 @@ export async function applyStep(step: SelectionStep): Promise<void> {
     }
     const marks = await cellsOf(step, cellCount.value);
     accept(combine(selected.value, marks, step.op));
+    say(`${plural(selectedCount.value, "cell")} selected`);
     fade.value = true;
     steps.value = !selected.value ? [] : step.op === "set" ? [step] : [...steps.value, step].slice(-MOST_STEPS);
   } catch (error) {

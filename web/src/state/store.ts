@@ -60,6 +60,13 @@ export function report(error: unknown): void {
   tell(error instanceof Error ? error.message : String(error), "error");
 }
 
+/** What those are told who do not see the page; it never takes the focus. */
+export const spoken = signal("");
+
+export function say(text: string): void {
+  spoken.value = text;
+}
+
 const storedTheme = (() => {
   try {
     return localStorage.getItem("stl.theme");
@@ -104,7 +111,7 @@ export async function loadLayout(name: string): Promise<LayoutPoints> {
   const known = layouts.value.get(name);
   if (known) return known;
   const facts = meta.value?.embeddings.find((e) => e.name === name);
-  if (!facts) throw new Error(`This dataset has no layout "${name}".`);
+  if (!facts) throw new Error(`The sample has no layout "${name}".`);
   const column = await client.column({ kind: "obsm", name, dtype: "f32" });
   const frame = frameOf(facts.bounds);
   const loaded = { name, frame, points: toWorld(column.values, column.n, column.ncomp, frame) };

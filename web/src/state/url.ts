@@ -58,7 +58,7 @@ export interface Shared {
   lens: { gene: string; cell: number } | null;
 }
 
-export const NO_PANE: PaneState = { spec: null, map: null, range: null };
+const NO_PANE: PaneState = { spec: null, map: null, range: null };
 
 export function noShared(): Shared {
   return {

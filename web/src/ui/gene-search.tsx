@@ -3,7 +3,7 @@
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { GeneHit, GeneKind } from "../api/types";
 import { client, report } from "../state/store";
-import { count } from "../util/format";
+import { count, plural } from "../util/format";
 
 interface Props {
   label: string;
@@ -126,7 +126,7 @@ export function GeneSearch({ label, value, placeholder, among = "all", id, onCho
         aria-expanded={open}
         aria-controls={list}
         aria-autocomplete="list"
-        aria-activedescendant={open && found.length ? `${list}-${at}` : ""}
+        {...(open && found.length ? { "aria-activedescendant": `${list}-${at}` } : {})}
         autocomplete="off"
         spellcheck={false}
         placeholder={placeholder ?? "Search genes"}
@@ -147,25 +147,30 @@ export function GeneSearch({ label, value, placeholder, among = "all", id, onCho
           setText(value);
         }}
       />
-      <ul class="options" id={list} ref={options} role="listbox" aria-label={`${label}: matches`} hidden={!open}>
-        {found.map((gene, i) => (
-          <li
-            key={gene.name}
-            id={`${list}-${i}`}
-            role="option"
-            aria-selected={i === at}
-            onPointerDown={(event) => {
-              event.preventDefault();
-              choose(gene.name);
-            }}
-          >
-            <span>{gene.name}</span>
-            {gene.has_model && among === "all" && <em title="has a fitted model">model</em>}
-          </li>
-        ))}
-        {found.length === 0 && <li class="none">No gene matches</li>}
-        {total > found.length && <li class="none">{count(total - found.length)} more: type on</li>}
-      </ul>
+      <div class="options" hidden={!open}>
+        <ul id={list} ref={options} role="listbox" aria-label={`${label}: matches`}>
+          {found.map((gene, i) => (
+            <li
+              key={gene.name}
+              id={`${list}-${i}`}
+              role="option"
+              aria-selected={i === at}
+              onPointerDown={(event) => {
+                event.preventDefault();
+                choose(gene.name);
+              }}
+            >
+              <span>{gene.name}</span>
+              {gene.has_model && among === "all" && <em title="has a fitted model">model</em>}
+            </li>
+          ))}
+        </ul>
+        {found.length === 0 && <p class="none">No gene matches</p>}
+        {total > found.length && <p class="none">{count(total - found.length)} more: type on</p>}
+      </div>
+      <span class="heard" role="status">
+        {open && (text || found.length === 0) && (found.length ? plural(total, "gene") : "No gene matches")}
+      </span>
     </div>
   );
 }

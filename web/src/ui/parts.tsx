@@ -4,6 +4,7 @@ import type { Signal } from "@preact/signals";
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
+import { tell } from "../state/store";
 import type { IconName } from "./icons";
 import { Icon } from "./icons";
 
@@ -166,7 +167,12 @@ interface NumberProps {
   onChange: (value: number) => void;
 }
 
-/** A number that is taken over when it is complete and within its limits; otherwise the last one comes back. */
+function limits(min?: number, max?: number): string {
+  if (min !== undefined && max !== undefined) return ` from ${min} to ${max}`;
+  return min !== undefined ? ` of at least ${min}` : max !== undefined ? ` of at most ${max}` : "";
+}
+
+/** A number that is taken over when it is complete and within its limits; otherwise the last one comes back, and why. */
 export function NumberField({ label, value, min, max, step = "any", hint, onChange }: NumberProps) {
   return (
     <Field label={label} {...(hint ? { hint } : {})}>
@@ -181,7 +187,10 @@ export function NumberField({ label, value, min, max, step = "any", hint, onChan
           const next = input.valueAsNumber;
           if (Number.isFinite(next) && (min === undefined || next >= min) && (max === undefined || next <= max)) {
             onChange(next);
-          } else input.value = String(value);
+          } else {
+            input.value = String(value);
+            tell(`${label} takes a number${limits(min, max)}; it stays at ${value}.`);
+          }
         }}
       />
     </Field>

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spacetravlr.errors import InputError, UsageError, listing, nearest
+from spacetravlr.errors import InputError, UsageError, did_you_mean, listing
 
 if TYPE_CHECKING:
     import anndata
@@ -51,8 +51,7 @@ def find_basis(adata: anndata.AnnData, basis: str) -> str:
         if key in adata.obsm:
             return key
     known = [str(key) for key in adata.obsm]
-    close = nearest(basis, known)
-    hint = f"; did you mean {close!r}?" if close else ""
+    hint = did_you_mean(basis, known)
     raise InputError(f"adata has no embedding {basis!r} in obsm{hint} (there are: {listing(known)})")
 
 

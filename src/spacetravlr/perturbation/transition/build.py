@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spacetravlr.errors import InputError, nearest
+from spacetravlr.errors import InputError, did_you_mean
 from spacetravlr.perturbation.scopes import Cells, resolve_cells
 from spacetravlr.perturbation.transition._align import find_embedding
 from spacetravlr.perturbation.transition._grid import choose_size, grid_axis, grid_sums, scaled
@@ -206,7 +206,6 @@ def _gene_columns(genes: Sequence[str], effect: Effect) -> NDArray[np.int64]:
     place = {gene: column for column, gene in enumerate(effect.genes)}
     for name in names:
         if name not in place:
-            close = nearest(str(name), place)
-            hint = f"; did you mean {close!r}?" if close else ""
+            hint = did_you_mean(str(name), place)
             raise InputError(f"gene {name!r} is not in this effect{hint}")
     return np.unique(np.array([place[name] for name in names], dtype=np.int64))

@@ -37,7 +37,7 @@ def default_export(request: Request, place: Path, suffix: str = ".feather") -> P
     where = "" if request.where == "all cells" else f"_{_NOT_IN_WORDS.sub('-', request.where).strip('-')}"
     stem = f"{genes}{where}"
     if len(stem) > _LONGEST or not all(item.scope.told for item in request.items):
-        scopes = [(item.gene, item.dose.label, item.scope, item.scope.rows) for item in request.items]
+        scopes = [(item.gene, item.dose.label, item.scope) for item in request.items]
         stem = f"{stem[:_LONGEST]}_{zlib.crc32(repr(scopes).encode()):08x}"
     return place / FOLDER / f"{stem}_n{request.n_propagation}{suffix}"
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from spacetravlr.perturbation._engine import SimulationCancelledError
-from spacetravlr.perturbation._pool import _memory as machine_memory
+from spacetravlr.perturbation._pool import machine_memory
 from spacetravlr.perturbation.batch import lowest_value, verify
 from spacetravlr.perturbation.workbench.summary import Summary, summarize
 

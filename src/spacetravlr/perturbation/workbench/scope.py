@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,8 +64,6 @@ class Scope:
         A condition on the columns of obs.
     region
         A file with a polygon in tissue coordinates.
-    rows
-        Cells that were chosen in another way, with what they are called.
     """
 
     column: str | None = None
@@ -73,13 +71,6 @@ class Scope:
     table: Table | None = None
     query: str | None = None
     region: Path | None = None
-    rows: tuple[int, ...] | None = field(default=None, repr=False)
-    rows_text: str = ""
-
-    @classmethod
-    def of_rows(cls, rows: Sequence[int] | NDArray[np.int64], text: str) -> Scope:
-        """Return the scope of cells that were chosen in another way."""
-        return cls(rows=tuple(int(row) for row in rows), rows_text=text)
 
     @classmethod
     def parse(cls, text: str, bench: Workbench) -> Scope:
@@ -139,8 +130,6 @@ class Scope:
             words.append(f"where {self.query}")
         if self.region is not None:
             words.append(f"in {self.region.name}")
-        if self.rows is not None:
-            words.append(self.rows_text or f"{len(self.rows):,} cells")
         return " & ".join(words) or "all cells"
 
     def resolve(self, bench: Workbench) -> NDArray[np.int64] | None:
@@ -166,8 +155,6 @@ class Scope:
             found[f"the query {self.query!r}"] = bench.rows_of(self.query)
         if self.region is not None:
             found[f"the region {self.region}"] = bench.rows_of(Region.read(self.region))
-        if self.rows is not None:
-            found[self.rows_text or "the chosen cells"] = np.array(self.rows, dtype=np.int64)
         if not found:
             return None
         for words, rows in found.items():

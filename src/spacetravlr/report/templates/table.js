@@ -1,12 +1,19 @@
 "use strict";
 (() => {
+  // what scrolls sideways can be reached, and so scrolled, with the keyboard
+  const room = new ResizeObserver((seen) => {
+    for (const { target } of seen) {
+      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0; else target.removeAttribute("tabindex");
+    }
+  });
+  for (const one of document.querySelectorAll(".scroll, pre")) room.observe(one);
+
   const source = document.getElementById("spacetravlr-gene-metrics");
   if (!source) return;
   document.getElementById("no-script").remove();
   const data = JSON.parse(source.textContent);
   const total = data.genes.length;
   const PAGE = 100;
-  const words = { "model": "model", "orphan": "no model", "failed": "failed", "at work": "in training", "left behind": "left behind", "waiting": "waiting" };
   const tones = { "model": "good", "orphan": "warn", "failed": "bad", "at work": "busy", "left behind": "bad", "waiting": "busy" };
   const heads = {
     cluster: "cluster", n_cells: "cells", n_modulators: "offered", n_kept: "kept", r2_in: "R² in", r2_out: "R² out",
@@ -91,7 +98,7 @@
     head.append(button);
     const fate = data.fates[data.fate[i]];
     const status = make("td");
-    status.append(make("span", words[fate], `fate ${tones[fate]}`));
+    status.append(make("span", data.words[fate], `fate ${tones[fate]}`));
     row.append(head, status, level(data.r2_in[i]), level(data.r2_out[i]));
     if ($("genes").dataset.places) row.append(make("td", number(data.p_space[i], 3), "num"));
     const of = data.n_clusters[i] === null ? "–" : `${data.n_modelled[i]} of ${data.n_clusters[i]}`;
@@ -148,7 +155,7 @@
   function save() {
     const lines = [["gene", "status", "r2_in", "r2_out", "p_space", "clusters_with_model", "clusters", "modulators_kept", "modulators_offered", "reason"].join(",")];
     for (const i of rows) {
-      lines.push([data.genes[i], words[data.fates[data.fate[i]]], data.r2_in[i], data.r2_out[i], data.p_space[i], data.n_modelled[i],
+      lines.push([data.genes[i], data.words[data.fates[data.fate[i]]], data.r2_in[i], data.r2_out[i], data.p_space[i], data.n_modelled[i],
         data.n_clusters[i], data.n_kept[i], data.n_offered[i], data.reason[i]].map(quoted).join(","));
     }
     const link = make("a");

@@ -13,7 +13,7 @@ from spacetravlr.errors import InputError
 
 
 @dataclass(frozen=True)
-class KnockoutRecovery:
+class KnockOutRecovery:
     """How well the change of all other genes was predicted, in standard deviations of each gene.
 
     Attributes
@@ -41,7 +41,7 @@ class KnockoutRecovery:
     n_genes: int
 
 
-def knockout_recovery(
+def knock_out_recovery(
     predicted: ArrayLike,
     true: ArrayLike,
     *,
@@ -49,7 +49,7 @@ def knockout_recovery(
     clamped: Sequence[int] = (),
     changed: float = 0.02,
     sizable: float = 0.1,
-) -> KnockoutRecovery:
+) -> KnockOutRecovery:
     """Compare the predicted with the true change of a knock-out.
 
     Parameters
@@ -89,7 +89,7 @@ def knockout_recovery(
         r = 0.0
     known_rms = float(np.sqrt((known**2).mean())) if known.size else 0.0
     inside = np.nan_to_num(gene_correlation(guess[:, affected], known[:, affected]))
-    return KnockoutRecovery(
+    return KnockOutRecovery(
         r=r,
         sign=sign_agreement(guess, known, above=sizable),
         auroc=auroc(np.abs(guess).mean(axis=0), affected),
