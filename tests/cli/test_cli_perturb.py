@@ -14,6 +14,7 @@ import pyarrow.feather as feather
 import pytest
 
 from spacetravlr.cli import perturb
+from spacetravlr.cli._perturb_tables import changed_text
 from spacetravlr.cli._recap import worth_perturbing
 from spacetravlr.perturbation import PropagationModel
 from spacetravlr.run import Run
@@ -38,10 +39,13 @@ def test_a_knock_out(cli, trained, gene: str, tmp_path: Path):
     toml = shlex.quote(str(trained.toml))
     assert done.err == (
         f"Wrote {out} (150 cells × 40 genes, n_propagation=2)\n"
+        f"{changed_text(Run.open(trained.directory).perturb({gene: 0.0}))}\n"
         f"next: spacetravlr-perturb --run-toml {toml} --gene {gene} --desired-expr 0\n"
     )
     table = feather.read_table(out)
     expected = Run.open(trained.directory).perturb({gene: 0.0})
+    strongest = expected.top(1).iloc[0]
+    assert f"cells): {strongest.gene} {strongest.mean_delta:+.3g}" in done.err
     assert table.column_names == ["CellID", *expected.genes]
     assert table["CellID"].to_pylist() == list(expected.cells)
     np.testing.assert_array_equal(np.column_stack([table[name] for name in expected.genes]), expected.simulated)
@@ -67,6 +71,7 @@ def test_dose_steps_and_profile(capsys, trained, gene: str, tmp_path: Path):
         0,
         [
             f"Wrote {out} (150 cells × 40 genes, n_propagation=2)",
+            changed_text(Run.open(trained.directory).perturb({gene: 2.5}, n_propagation=2, profile="v1")),
             f"next: spacetravlr-perturb --run-toml {shlex.quote(str(trained.toml))} {again}",
         ],
     )
@@ -103,6 +108,7 @@ def test_verbose_tells_the_timings(capsys, trained, gene: str, tmp_path: Path):
         r"write: \d+\.\d\d s",
         r"total: \d+\.\d\d s",
         r"Wrote .* \(150 cells × 40 genes, n_propagation=3\)",
+        r"changes most \(mean over all cells\): .*; --top N shows cell types",
         r"next: spacetravlr-perturb --run-toml .* --n-propagation 3",
     ]
     assert len(lines) == len(patterns)
@@ -114,7 +120,7 @@ def test_a_dose_outside_the_observed_range_is_a_warning(capsys, trained, gene: s
     code, lines = run(capsys, *arguments, "--desired-expr", 1000)
     assert code == 0
     # once, although the log and the effect both have it
-    assert len(lines) == 3
+    assert len(lines) == 4
     values = Run.open(trained.directory).tissue().columns([gene])[:, 0]
     middle, high = np.quantile(values, [0.5, 0.99])
     observed = f"min {values.min():.4g}, median {middle:.4g}, p99 {high:.4g}, max {values.max():.4g}"

@@ -83,6 +83,9 @@ def test_anndata():
     assert np.array_equal(data.layers["simulated"] - data.layers["delta"], BASELINE)
     assert data.obs["cluster"].tolist() == ["t", "t", "b"]
     assert data.uns["perturbation"]["genes"].tolist() == ["D"]
+    assert not len(data.obsm)
+    xy = np.arange(6.0).reshape(3, 2)
+    assert np.array_equal(effect(xy=xy).to_anndata().obsm["spatial"], xy)
 
 
 def test_feather(tmp_path, monkeypatch):

@@ -78,6 +78,25 @@ def test_a_prepared_file_lacks_nothing(ready, place):
     assert found.units.scale.source == "prepared"
 
 
+def test_raw_and_names_that_are_no_symbols_are_told(odd, place, capsys):
+    from spacetravlr.cli._peek import peek
+
+    def told() -> str:
+        odd.write_h5ad(place / "ids.h5ad")
+        assert peek(str(place / "ids.h5ad"), radius=30.0, network_data_dir=None, um_per_unit=None) == 0
+        return capsys.readouterr().out
+
+    odd.raw = odd
+    odd.X = odd.layers["scaled"]
+    assert "\nraw       csr float32, 50.0% filled; whole numbers (counts)\n" in told()
+    odd.var["symbol"] = odd.var_names.astype(str)
+    assert "species by their names: mouse" in told()
+    odd.var_names = [f"{number}.0" for number in range(1000, 1006)]
+    assert "no symbols: prepare takes these from var['symbol']" in told()
+    del odd.var["symbol"]
+    assert "no symbols, so that no network knows them, and var has no column of symbols" in told()
+
+
 def test_without_coordinates(odd, place):
     del odd.obsm["spatial"]
     odd.write_h5ad(place / "a.h5ad")

@@ -187,6 +187,11 @@ def test_identifiers_give_way_to_symbols_and_names_become_unique():
     plain.var_names = names
     use_symbols(plain, told.append)
     assert "no network knows them" in told[-1]
+    floats = sample(COUNTS)
+    floats.var_names = [f"{number}.0" for number in range(floats.n_vars)]
+    floats.var["symbol"] = [f"Gene{number}" for number in range(floats.n_vars)]
+    use_symbols(floats, told.append)
+    assert floats.var_names.tolist() == [f"Gene{number}" for number in range(floats.n_vars)]
 
 
 def labelled(**columns: object) -> pd.DataFrame:
@@ -228,7 +233,23 @@ def test_kinds_of_labels(values: object, labels: list[str]):
     obs = labelled(kind=values)
     set_types(obs, "kind", ignore)
     assert obs["cell_type"].cat.categories.tolist() == labels
-    assert sorted(set(obs["cell_type_int"])) == list(range(len(labels)))
+    numbers = [int(label) for label in labels] if all(map(str.isdigit, labels)) else list(range(len(labels)))
+    assert sorted(set(obs["cell_type_int"])) == numbers
+
+
+def test_clusters_that_are_called_by_numbers_keep_them():
+    """Leiden clusters as scanpy stores them: sorted as text, 10 is the third, and would be called 2."""
+    obs = labelled(leiden=pd.Categorical(["10", "2", "10", "0", "2", "10"], categories=["0", "10", "2"]))
+    set_types(obs, "leiden", ignore)
+    assert obs["cell_type_int"].tolist() == [10, 2, 10, 0, 2, 10]
+    assert obs["cell_type"].cat.categories.tolist() == ["0", "2", "10"]
+    before = obs.copy()
+    set_types(obs, "cell_type", ignore)
+    assert obs.equals(before)
+    # 01 and 1 would be one cluster
+    obs = labelled(leiden=["01", "1", "01", "1", "01", "1"])
+    set_types(obs, "leiden", ignore)
+    assert obs["cell_type_int"].tolist() == [0, 1, 0, 1, 0, 1]
 
 
 def test_labels_have_the_same_digest_however_they_are_stored():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import anndata
@@ -12,7 +13,7 @@ import pytest
 from spacetravlr.betas import Betas
 from spacetravlr.errors import InputError
 from spacetravlr.run import Run, read_log
-from spacetravlr.run.edges import COLUMNS, stability_file
+from spacetravlr.run.edges import COLUMNS, find_cluster, stability_file
 from spacetravlr.tissue import Tissue
 from spacetravlr.training import plan_training, train
 from spacetravlr.training.descent import CoordinateDescent
@@ -115,6 +116,11 @@ def test_a_part_is_the_same_rows(run: Run) -> None:
     assert set(both["target"].astype(str)) == {"T1", "T4"}
     with pytest.raises(InputError, match="no cluster '9'"):
         run.edges("T1", "9")
+    types = run.tissue().cluster_cell_types
+    assert types["1"] != "1"
+    pd.testing.assert_frame_equal(run.edges("T1", types["1"]), part)
+    with pytest.raises(InputError, match=re.escape(f"Clusters: 0 ({types['0']}), 1 ({types['1']})")):
+        run.edges("T1", "9")
     with pytest.raises(InputError, match="did you mean 'T1'"):
         run.edges("T1x")
 
@@ -162,9 +168,11 @@ def test_the_command_shows_and_writes_them(run: Run, tmp_path: Path) -> None:
     shown = CliRunner().invoke(app, ["edges", str(run.path), "--gene", "T1,T4", "--cluster", "0", "--top", "5"])
     assert shown.exit_code == 0, shown.output
     table = [line for line in shown.stdout.splitlines() if line.startswith(("target", "T"))]
-    assert len(table) == 6 and table[0].split()[:3] == ["target", "cluster", "modulator"]
+    types = run.tissue().cluster_cell_types
+    assert len(table) == 6 and re.split("  +", table[0])[:4] == ["target", "cluster", "cell type", "modulator"]
+    assert {tuple(line.split()[1:3]) for line in table[1:]} == {("0", types["0"])}
     assert any("one of " in line and "Tf3" in line for line in table)
-    first = table[1].split()[2].replace("#", "$").split("$")[0]
+    first = table[1].split()[3].replace("#", "$").split("$")[0]
     assert f" --gene {first} --desired-expr 0 --out ko.feather" in shown.output
     out = tmp_path / "edges.csv"
     written = CliRunner().invoke(app, ["edges", str(run.path), "--csv", str(out)])
@@ -193,3 +201,12 @@ def test_collected_interactions_say_how_far_they_can_be_trusted(run: Run, tmp_pa
         edge = own[row.target_gene, row.interaction, row.cell_type]
         assert (row.beta, row.stability, row.score) == (edge.beta, edge.stability, edge.score)
         assert (pd.isna(row.group) and pd.isna(edge.group)) or row.group == edge.group
+
+
+def test_a_cell_type_of_several_clusters_is_no_cluster() -> None:
+    types = {"0": "B", "1": "T", "2": "T"}
+    assert find_cluster("B", ["0", "1", "2"], types) == "0"
+    with pytest.raises(InputError, match="'T' has several clusters, give one of them: 1, 2"):
+        find_cluster("T", ["0", "1", "2"], types)
+    with pytest.raises(InputError, match="no cluster 'X'. Clusters: 0, 1$"):
+        find_cluster("X", ["0", "1"], {})

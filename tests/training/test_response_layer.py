@@ -176,3 +176,14 @@ def test_the_estimate_counts_the_second_layer(noisy: anndata.AnnData, network_di
     judged = estimate_training(noisy, listener=heard, **options)
     assert judged.memory_bytes > own.memory_bytes
     assert heard.about("held-out scores predict layer 'normalized_count'")
+
+
+def test_counts_are_no_layer_to_train_on(tissue_data: anndata.AnnData, network_dir: Path) -> None:
+    """A scanpy user whose X still holds counts gets a model of sequencing depth, and is told."""
+    data = tissue_data.copy()
+    data.X = np.rint(10.0 * np.abs(data.layers["imputed_count"]))
+    for layer, warned in (("X", True), ("imputed_count", False)):
+        heard = _Heard()
+        config = RunConfig.from_flat({"data.layer": layer, "grn.network_data_dir": str(network_dir)}).resolved()
+        plan_training(Tissue.from_anndata(data, layer), config, heard)
+        assert [one.level for one in heard.about("raw counts")] == ["warning"] * warned
