@@ -130,7 +130,7 @@ def picture(running, ansi: str, name: str) -> None:
 
 
 def slim(path: Path) -> None:
-    """Keep 200 colours of a picture: a third of its size."""
+    """Keep 200 colours of a picture of a terminal: a third of its size."""
     with Image.open(path) as shown:
         fewer = shown.convert("RGB").quantize(200)
     fewer.save(path, optimize=True)
@@ -157,7 +157,6 @@ def viewer(running, folder: Path, factor: str) -> None:
         page.wait_for_function("() => __stl.state().a.kind === 'delta' && !__stl.state().busy")
         page.wait_for_timeout(1500)
         page.screenshot(path=HERE / "viewer.png")
-        slim(HERE / "viewer.png")
     finally:
         server.terminate()
         server.communicate(timeout=30)
