@@ -120,7 +120,8 @@ def _page(sample: Path, folder: Path, point: dict[str, Any]) -> dict[str, Any]:
                 opened = time.perf_counter() - began
                 page = ShownPage(running, client.origin)
                 first = page.first_picture()
-                firsts.append(first | {f"{name}from_start_s": opened + first[f"{key}_s"] for name, key in _ENDS})
+                since = {"from_start_s": first["handed_s"], "drawn_from_start_s": first["drawn_s"]}
+                firsts.append(first | {name: opened + wall for name, wall in since.items()})
                 _wait_for_columns(client, began)
                 colours += [page.recolour(gene) for gene in genes]
                 page.close()
@@ -129,9 +130,6 @@ def _page(sample: Path, folder: Path, point: dict[str, Any]) -> dict[str, Any]:
         "first_picture": _medians(firsts),
         "recolour": {**_medians(colours), "handed_max_s": max(handed), "repeats": len(handed)},
     }
-
-
-_ENDS = (("", "handed"), ("drawn_", "drawn"))
 
 
 def _medians(found: list[dict[str, float]]) -> dict[str, float]:

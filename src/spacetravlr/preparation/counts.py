@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from spacetravlr.errors import InputError, did_you_mean, listing
+from spacetravlr.tissue._file import layer_names
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -96,11 +97,6 @@ def classify_values(values: np.ndarray[Any, Any]) -> Kind | Literal["signed", "u
     if np.array_equal(values, np.rint(values)):
         return "counts"
     return "log" if values.max() <= _LARGEST_LOG else "linear"
-
-
-def layer_names(adata: AnnData) -> list[str]:
-    """Return the names of the layers; from anndata 0.13 on, X is among them, under the name None."""
-    return [name for name in adata.layers if name is not None]
 
 
 def _named(adata: AnnData, layer: str) -> Any:

@@ -13,6 +13,7 @@ from spacetravlr.tissue.elements import read_element
 if TYPE_CHECKING:
     import h5py
     import pandas as pd
+    from anndata import AnnData
 
 
 IMPUTED = "imputed_count"
@@ -42,6 +43,11 @@ class SampleFile:
     def obsm_keys(self) -> list[str]:
         """Return the names of the obsm entries."""
         return list(self.handle["obsm"].keys()) if "obsm" in self.handle else []
+
+
+def layer_names(adata: AnnData) -> list[str]:
+    """Return the names of the layers; from anndata 0.13 on, X is among them, under the name None."""
+    return [name for name in adata.layers if name is not None]
 
 
 def pick_layer(layer: str, names: list[str], named: Any, main: Any, *, file: str | None = None) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spacetravlr.errors import InputError, did_you_mean, listing
-from spacetravlr.tissue._file import open_sample, pick_layer
+from spacetravlr.tissue._file import layer_names, open_sample, pick_layer
 from spacetravlr.tissue._layers import Layers, MatrixOf
 from spacetravlr.tissue._refuse import refuse_empty, refuse_repeats
 from spacetravlr.tissue.clusters import (
@@ -148,9 +148,7 @@ class Tissue:
         refuse_empty(shape)
 
         def matrix_of(name: str) -> ExpressionMatrix:
-            # from anndata 0.13 on, X is among the layers, under the name None
-            names = [known for known in adata.layers if known is not None]
-            stored = pick_layer(name, names, lambda known: adata.layers[known], adata.X)
+            stored = pick_layer(name, layer_names(adata), lambda known: adata.layers[known], adata.X)
             return ExpressionMatrix.from_array(stored, name, shape)
 
         obs = adata.obs.copy()

@@ -182,6 +182,18 @@ class Viewer:
         if key:
             self.page.keyboard.up(key)
 
+    def save_pictures(self, folder: Path) -> list[Path]:
+        """Save what is shown as PNG and as SVG; returns the files."""
+        saved = []
+        for name, start in (("Picture (PNG)", b"\x89PNG"), ("Drawing (SVG)", b"<svg")):
+            self.page.get_by_label("Save the picture").click()
+            with self.page.expect_download() as download:
+                self.button(name).click()
+            saved.append(folder / download.value.suggested_filename)
+            download.value.save_as(saved[-1])
+            assert saved[-1].read_bytes().startswith(start)
+        return saved
+
     def perturb(self, gene: str = GENE) -> None:
         """Run a knock-out in all cells and wait for its picture."""
         self.choose("Gene 1 to perturb", gene)

@@ -198,12 +198,6 @@ def test_fits_a_small_window(viewer: Any) -> None:
 
 def test_saves_the_picture(viewer: Any, tmp_path: Path) -> None:
     viewer.open()
-    for name, start in (("Picture (PNG)", b"\x89PNG"), ("Drawing (SVG)", b"<svg")):
-        viewer.page.get_by_label("Save the picture").click()
-        with viewer.page.expect_download() as download:
-            viewer.button(name).click()
-        file = tmp_path / download.value.suggested_filename
-        download.value.save_as(file)
-        assert file.read_bytes().startswith(start)
+    viewer.save_pictures(tmp_path)
     drawing = (tmp_path / "tissue_cell_type_spatial.svg").read_text()
     assert drawing.count("h0") == 390
