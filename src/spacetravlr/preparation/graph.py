@@ -43,6 +43,9 @@ def scanpy() -> Any:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep what libraries have to say to programmers away, and BLAS on one thread: the same bits on any machine."""
+    # its BLAS is not numpy's, and only a library that is loaded can be held to one thread
+    import scipy.linalg  # noqa: F401
+
     before = logging.getLogger("scanpy").level
     with warnings.catch_warnings(), one_blas_thread():
         warnings.simplefilter("ignore")
