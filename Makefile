@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-all lint types contracts coverage docs web clean
+.PHONY: demo test test-all test-python lint types contracts coverage docs web clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -21,6 +21,10 @@ test: $(STAMP)
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest -n 2
+
+# the fast tests and the types on another Python, in an environment of its own: make test-python PYTHON=python3.13
+test-python:
+	$(MAKE) test types VENV=.venv-$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
 lint: $(STAMP)
 	$(BIN)/ruff check src tests benchmarks hatch_build.py
@@ -44,4 +48,4 @@ coverage: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m "not slow" --cov --cov-report=term --cov-report=html
 
 clean:
-	rm -rf $(VENV) build dist htmlcov .coverage
+	rm -rf $(VENV) .venv-3.* build dist htmlcov .coverage

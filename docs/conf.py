@@ -23,7 +23,7 @@ extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
+    "formulas",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "from_the_code",
@@ -36,6 +36,8 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build", "_ext", "_templates", "**/.ipynb_checkpoints"]
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath", "fieldlist", "smartquotes"]
 myst_heading_anchors = 3
+html_math_renderer = "mathml"
+myst_update_mathjax = False
 
 # the code of every page is run, from nothing, and a page whose code fails does not pass
 nb_execution_mode = os.environ.get("SPACETRAVLR_DOCS_EXECUTE", "cache")

@@ -54,6 +54,29 @@ def test_a_failing_writer_leaves_the_old_file(tmp_path: Path) -> None:
     assert names(tmp_path) == {"a.txt"}
 
 
+def test_a_rename_whose_answer_was_lost_has_succeeded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = Path.replace
+
+    def repeated(self: Path, target: Path) -> None:
+        replace(self, target)
+        replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", repeated)
+    atomic.write_text(tmp_path / "a", "new")
+    assert (tmp_path / "a").read_text() == "new"
+
+    def lost(self: Path, target: Path) -> None:
+        self.unlink()
+        replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", lost)
+    for name in ("a", "b"):
+        with pytest.raises(RunDirectoryError, match="was it removed while the run was going on"):
+            atomic.write_text(tmp_path / name, "newer")
+    assert (tmp_path / "a").read_text() == "new"
+    assert names(tmp_path) == {"a"}
+
+
 def test_full_disk_leaves_no_half_file_and_says_what_to_do(small_disk: Path) -> None:
     path = small_disk / "a"
     atomic.write_bytes(path, b"old")

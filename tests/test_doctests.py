@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import importlib
 import inspect
 import os
 import re
@@ -21,13 +22,24 @@ DOORS = {"datasets", "pl", "pp", "tl"}
 
 
 def public() -> Iterator[tuple[str, Any]]:
-    """Every name people script against: the classes, and the functions and classes behind the doors."""
+    """Every name people script against: the classes, those behind the doors, and what else the reference lists."""
+    for name in listed():
+        room, _, inner = name.rpartition(".")
+        if room and room not in DOORS:
+            yield name, getattr(importlib.import_module(f"spacetravlr.{room}"), inner)
     for name in stl.__all__:
         if name in DOORS:
             door = getattr(stl, name)
             yield from ((f"{name}.{inner}", getattr(door, inner)) for inner in door.__all__)
         elif name != "__version__":
             yield name, getattr(stl, name)
+
+
+def listed() -> list[str]:
+    """The names on the page of the Python reference."""
+    page = (REPOSITORY / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    tables = re.findall(r"^\.\. autosummary::\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    return [name for table in tables for name in re.findall(r"^   (\w[\w.]*)$", table, re.MULTILINE)]
 
 
 def methods(owner: type) -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -63,6 +75,10 @@ def arguments(found: Any) -> set[str]:
 
 PUBLIC = dict(public())
 DOCUMENTED = dict(documented())
+
+
+def test_the_reference_lists_every_public_name() -> None:
+    assert sorted(listed()) == sorted(PUBLIC)
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)

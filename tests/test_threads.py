@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -56,6 +57,135 @@ with quiet():
 """)
     assert len(inside) > 1
     assert set(inside.values()) == {1}
+
+
+def test_every_thread_of_a_program_can_hold_and_give_back():
+    found = _in_a_fresh_interpreter("""
+import threading
+from spacetravlr.threads import one_blas_thread
+found, inside, leave = [], threading.Event(), threading.Event()
+with one_blas_thread():
+    pass
+def hold():
+    with one_blas_thread():
+        inside.set()
+        found.append(threads())
+        leave.wait()
+    found.append(threads())
+thread = threading.Thread(target=hold)
+thread.start()
+inside.wait()
+with one_blas_thread():
+    leave.set()
+    thread.join()
+found.append(threads())
+with threadpoolctl.threadpool_limits(1, user_api="blas"):
+    thread = threading.Thread(target=hold)
+    thread.start()
+    thread.join()
+found.append(threads())
+print(json.dumps(found))
+""")
+    assert [set(one.values()) for one in found] == [{1}, {1}, {2}, {1}, {1}, {2}]
+
+
+def test_a_library_that_a_thread_loads_is_held_too():
+    within, after = _in_a_fresh_interpreter("""
+import threading
+from spacetravlr.threads import for_each_block, one_blas_thread
+found = []
+def load(block):
+    if block == 0:
+        import scipy.linalg
+        with one_blas_thread():
+            found.append(threads())
+for_each_block(load, 2)
+print(json.dumps([*found, threads()]))
+""")
+    assert len(within) > 1
+    assert set(within.values()) == {1}
+    assert set(after.values()) == {2}
+
+
+def test_simulations_at_once_leave_the_threads_of_others_alone():
+    held, after = _in_a_fresh_interpreter("""
+import threading
+from spacetravlr.perturbation._pool import run_all
+from spacetravlr.threads import one_blas_thread
+found, inside, leave = [], threading.Event(), threading.Event()
+def other():
+    with one_blas_thread():
+        inside.set()
+        leave.wait()
+        found.append(threads())
+thread = threading.Thread(target=other)
+def work(item, stopped):
+    if item == 0:
+        thread.start()
+    inside.wait()
+run_all(work, [0, 1], workers=2)
+leave.set()
+thread.join()
+print(json.dumps([*found, threads()]))
+""")
+    assert set(held.values()) == {1}
+    assert set(after.values()) == {2}
+
+
+def test_simulations_at_once_share_the_threads(monkeypatch):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from spacetravlr import threads
+    from spacetravlr.perturbation._pool import run_all
+
+    @contextmanager
+    def held():
+        yield 6
+
+    asked = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, workers, **more):
+            asked.append(workers)
+            super().__init__(workers, **more)
+
+    monkeypatch.setattr(threads, "one_blas_thread", held)
+    monkeypatch.setattr("spacetravlr.perturbation._pool.one_blas_thread", held)
+    monkeypatch.setattr(threads, "ThreadPoolExecutor", Pool)
+
+    def work(item, stopped):
+        # blocks within blocks keep to the share too
+        for_each_block(lambda block: for_each_block(lambda inner: None, 9) if block == 0 else None, 7)
+
+    run_all(work, [0, 1, 2], workers=3)
+    assert asked == [2] * 6
+    for_each_block(lambda block: None, 7)
+    assert asked[6:] == [6]
+
+
+def test_a_number_of_each_thread_is_set_in_each_thread(monkeypatch):
+    import threading
+
+    from spacetravlr import threads
+
+    class OpenMp:
+        """A library whose number of threads is that of whoever asks."""
+
+        filepath = "libopenmp"
+        own = threading.local()
+
+        @property
+        def num_threads(self):
+            return getattr(self.own, "value", 4)
+
+        def set_num_threads(self, value):
+            self.own.value = value
+
+    library, seen = OpenMp(), []
+    monkeypatch.setattr(threads, "_blas", lambda: [library])
+    for_each_block(lambda block: seen.append(library.num_threads), 12)
+    assert seen == [1] * 12
+    assert library.num_threads == 4
 
 
 @pytest.mark.parametrize("count", [0, 1, 7])

@@ -92,7 +92,7 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
         yield temporary
         if durable:
             _flush(temporary)
-        temporary.replace(path)
+        _rename(temporary, path)
     except RunDirectoryError:
         raise
     except OSError as error:
@@ -223,6 +223,20 @@ def remove_left_overs(directory: Path) -> int:
     for path in gone:
         _discard(path)
     return len(gone)
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    written = temporary.stat()
+    try:
+        temporary.replace(path)
+    except FileNotFoundError:
+        # over a network the answer to a rename that succeeded may get lost, and the request be repeated
+        try:
+            there = path.stat()
+        except OSError:
+            there = None
+        if there is None or not os.path.samestat(there, written):
+            raise
 
 
 def _discard(path: Path) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Self
+
+PACKAGE = "spacetravlr-py"
+"""Name under which this package is installed."""
 
 
 class SpaceTravLRError(Exception):
@@ -42,6 +46,29 @@ class NothingWrittenError(SpaceTravLRError):
 
 class MissingExtraError(SpaceTravLRError, ImportError):
     """A face needs an optional dependency that is not installed."""
+
+    @classmethod
+    def of(cls, extra: str, what: str, *, reason: object = None, instead: str = "") -> Self:
+        """Return the error for an optional part of this package, with the command that installs it.
+
+        Parameters
+        ----------
+        extra
+            Name of the part: ``cnn``.
+        what
+            What needs which library: ``niche networks need torch``.
+        reason
+            Why it cannot be imported.
+        instead
+            What can be done without it: ``use cpu``.
+        """
+        why = "" if reason is None else f" ({reason})"
+        return cls(f"{what}{why}: {install_command(extra)}{f', or {instead}' if instead else ''}")
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs an optional part of this package: ``cnn``, ``tui``, ..."""
+    return f"python -m pip install '{PACKAGE}[{extra}]'"
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -23,6 +23,8 @@ class StageStarted:
     """A step of the set-up begins, and goes on until `StageFinished` or the next step is told."""
 
     stage: str
+    detail: str = ""
+    """What to know while it goes on: which step it is, why it may take long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ so the same input gives the same bits on any number of threads.
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -22,8 +23,20 @@ def _blas_after(n_modules: int) -> Any:  # noqa: ARG001 - another number of modu
     return ThreadpoolController().select(user_api="blas")
 
 
-def _blas() -> Any:
-    return _blas_after(len(sys.modules))
+def _blas() -> list[Any]:
+    libraries: list[Any] = _blas_after(len(sys.modules)).lib_controllers
+    return libraries
+
+
+def _set_threads(library: Any, threads: int) -> None:
+    # threadpoolctl (3.8) lets the thread that was first to set a number set it again, and silently nobody else; here
+    # whoever comes last must be able to restore what whoever came first has changed
+    anybody = getattr(library, "clear_controlling_thread", None)
+    if anybody is not None:
+        anybody(force=True)
+    library.set_num_threads(threads)
+    if anybody is not None:
+        anybody(force=True)
 
 
 class _Pin:
@@ -35,18 +48,21 @@ class _Pin:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._limits: dict[Any, Any] = {}
+        self._before: dict[str, tuple[Any, int]] = {}
         self._workers = 1
 
     @contextmanager
     def hold(self) -> Iterator[int]:
         """Keep BLAS to one thread; gives the number it had."""
         with self._lock:
-            found = _blas()
+            found = [(library, library.num_threads or 1) for library in _blas()]
             if self._users == 0:
-                self._workers = max((library.num_threads for library in found.lib_controllers), default=1)
-            if found not in self._limits:
-                self._limits[found] = found.limit(limits=1)
+                self._workers = max((threads for _, threads in found), default=1)
+            for library, threads in found:
+                if threads != 1:
+                    # the first look knows what there was before any
+                    self._before.setdefault(library.filepath, (library, threads))
+                    _set_threads(library, 1)
             self._users += 1
         try:
             yield self._workers
@@ -54,10 +70,9 @@ class _Pin:
             with self._lock:
                 self._users -= 1
                 if self._users == 0:
-                    # the first limit knows what there was before any
-                    for limit in reversed(self._limits.values()):
-                        limit.restore_original_limits()
-                    self._limits.clear()
+                    for library, threads in self._before.values():
+                        _set_threads(library, threads)
+                    self._before.clear()
 
 
 _PIN = _Pin()
@@ -65,12 +80,37 @@ one_blas_thread = _PIN.hold
 """Context in which BLAS has one thread, so that our own threads do not fight with its; gives the number it had."""
 
 
+class _Share(threading.local):
+    """How many threads blocks may take that are begun on this thread."""
+
+    threads: float = math.inf
+
+
+_SHARE = _Share()
+
+
+def begin_worker(threads: float = math.inf) -> None:
+    """Make this thread one of several that work while BLAS is held to one thread.
+
+    Parameters
+    ----------
+    threads
+        How many threads blocks that are begun on it may take.
+    """
+    _SHARE.threads = threads
+    for library in _blas():
+        # where BLAS is made with OpenMP, every thread has a number of its own
+        if (library.num_threads or 1) != 1:
+            _set_threads(library, 1)
+
+
 def for_each_block(work: Callable[[int], None], count: int) -> None:
     """Call `work(0) ... work(count - 1)`; each call must write only what no other call touches."""
-    with one_blas_thread() as workers:
-        if min(workers, count) <= 1:
+    with one_blas_thread() as threads:
+        workers = int(min(threads, _SHARE.threads, count))
+        if workers <= 1:
             for block in range(count):
                 work(block)
             return
-        with ThreadPoolExecutor(min(workers, count)) as pool:
+        with ThreadPoolExecutor(workers, initializer=begin_worker, initargs=(_SHARE.threads,)) as pool:
             list(pool.map(work, range(count)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_NEAR_ZERO = 0.0995
 
 
 def one_line(text: str) -> str:
@@ -13,8 +14,13 @@ def one_line(text: str) -> str:
 
 
 def score(value: float) -> str:
-    """Return an R2 with two decimals, `-` if it is unknown."""
-    return "-" if math.isnan(value) else f"{value:.2f}"
+    """Return an R2 with two decimals, near 0 with three, `-` if it is unknown."""
+    if math.isnan(value):
+        return "-"
+    # judged by counts, good models have no more than a few hundredths
+    digits = 2 if abs(value) >= _NEAR_ZERO else 3
+    # a zero has no sign
+    return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def duration(seconds: float) -> str:

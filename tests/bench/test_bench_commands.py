@@ -55,7 +55,11 @@ def test_quick(name, tmp_path, capsys):
     assert said.count("MB") >= len(document["summary"]) >= 1
     if name != "help":
         assert document["threads"]["blas"]
-        assert all("error" in one for one in document["summary"])
+        assert all("error" in one for one in document["summary"] if one.get("variant") != "whole command")
+    if name == "perturb":
+        whole = document["summary"][-1]
+        assert (whole["variant"], whole["cells"]) == ("whole command", 1500)
+        assert whole["file_mb"] > 1
 
 
 def test_quick_train(tmp_path, capsys, monkeypatch):

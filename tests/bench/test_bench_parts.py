@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import os
@@ -13,10 +14,12 @@ import time
 import numpy as np
 import pytest
 
-from spacetravlr.bench import perturb, signal, splash
+from spacetravlr import __version__
+from spacetravlr.bench import _commands, perturb, signal, splash
 from spacetravlr.bench._host import host_facts, thread_environment, usable_cores, versions
 from spacetravlr.bench._mock import mock_tissue
 from spacetravlr.bench._process import run_program
+from spacetravlr.bench._session import Session
 from spacetravlr.bench._text import decimal, megabytes, power, seconds, table, to_json
 from spacetravlr.bench._timing import summary, timed
 
@@ -117,6 +120,16 @@ run_program([sys.executable, "-c", {sleeper!r}], env=os.environ, timeout=60.0)
         os.kill(int(mark.read_text()), 0)
 
 
+@pytest.mark.parametrize("program", ["spacetravlr", "spacetravlr-perturb"])
+@pytest.mark.parametrize("script", [True, False])
+def test_programs_start_with_and_without_a_script_beside_python(program, script, monkeypatch):
+    if not script:
+        monkeypatch.setattr(_commands, "_installed", lambda _: None)
+    done = subprocess.run([*_commands.command_of(program), "--version"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{program} {__version__} ")
+
+
 def test_the_mock_has_the_shape_of_the_readme():
     tissue = mock_tissue(300)
     betas = tissue.betas
@@ -192,3 +205,17 @@ def test_perturb_point(variant, low, high):
     assert low <= found["error"] <= high
     assert found["build_s"] > 0
     assert len(found["walls"]) == 1
+
+
+def test_a_point_has_its_own_threads_whatever_those_of_the_session(tmp_path, monkeypatch):
+    (tmp_path / "told.py").write_text(
+        "def measure(point):\n"
+        "    import numpy.linalg, scipy.linalg, threadpoolctl\n"
+        "    found = threadpoolctl.threadpool_info()\n"
+        "    return {'told': [one['num_threads'] for one in found if one['user_api'] == 'blas']}\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    session = Session("truth", argparse.Namespace(threads=2, repeats=1, timeout=300.0), print, tmp_path)
+    found = session.measure({"threads": 1}, module="told")
+    assert len(found["told"]) > 1
+    assert set(found["told"]) == {1}

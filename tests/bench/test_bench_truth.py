@@ -224,6 +224,16 @@ def test_a_size_is_right_between_two_values_and_the_arm_nearest_to_the_truth_is_
     ]
 
 
+@pytest.mark.parametrize(("inside", "mark"), [(0.66, "0.06 yes"), (0.70, "0.06 no")])
+def test_what_is_lost_on_regions_held_out_has_one_goal_only(inside, mark):
+    rows = [
+        {"tissue": "r50", "arm": arm, "n": 1, "mean": {"r2_in": r2, "r2_out": 0.61}, "sd": {}}
+        for arm, r2 in (("default", inside), ("ridge", 0.63), ("lasso", 0.9))
+    ]
+    line = next(line for line in goal_table(rows, "r50")[1] if line[0] == "R2 in sample above held out")
+    assert line == ["R2 in sample above held out", f"{inside - 0.61:.2f}", "-", mark, "0.02 ridge", "-"]
+
+
 def test_default_arms_are_known():
     assert set(DEFAULT_ARMS) <= set(ARMS)
 

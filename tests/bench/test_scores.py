@@ -205,6 +205,17 @@ def test_edges_are_weighted_by_stability():
     assert found["TF"].auprc == pytest.approx(average_precision_score(truth, score))
 
 
+def test_edges_can_be_ranked_with_what_other_cell_types_tell():
+    sd_y = {"G1": np.array([10.0, 1.0]), "G2": np.ones(2)}
+    sd_x = {name: np.ones(2) for names in CANDIDATES.values() for name in names}
+    found = scores.edge_recovery(tables(), TRUTH, candidates=CANDIDATES, cell_types=TYPES, sd_x=sd_x, sd_y=sd_y)
+    # T1 of G1 is -0.1 in A and -3 in B, T2 is 0 and 0.5
+    truth, own = [1, 0, 1, 0, 0, 0], np.array([0.1, 0.0, 3.0, 0.5, 0.0, 0.0])
+    pooled = own + np.array([0.775, 0.125, 0.775, 0.125, 0.0, 0.0])
+    assert found["TF"].auprc == pytest.approx(average_precision_score(truth, own)) == pytest.approx(5 / 6)
+    assert found["TF"].auprc_pooled == average_precision_score(truth, pooled) == 1.0
+
+
 @pytest.mark.parametrize(("unit", "n_candidates"), [("edge", 8), ("ligand", 8), ("receptor", 4)])
 def test_pairs_can_be_ranked_by_their_partners(unit, n_candidates):
     found = scores.edge_recovery(tables(), TRUTH, candidates=CANDIDATES, cell_types=TYPES, unit=unit)

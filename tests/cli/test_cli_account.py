@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -79,28 +79,109 @@ def test_skipped_genes_do_not_count_as_speed():
         told(GeneSkipped(gene, "done"))
     assert math.isnan(told.pace.rate)
     told.block(names(10), seconds=5.0)
+    told.block(names(10, "h"), seconds=5.0)
     assert told.pace.rate == pytest.approx(2.0)
-    assert told.pace.done == 910
-    assert told.pace.eta == pytest.approx(90 / 2.0)
+    assert told.pace.done == 920
+    assert told.pace.eta == pytest.approx(80 / 2.0)
 
 
-def test_the_first_gene_of_a_block_speaks_for_all_of_it():
+class Workers:
+    """Threads that claim and fit blocks, and one that writes and tells all results, as in a training."""
+
+    def __init__(self, told: Told, n: int) -> None:
+        self.told = told
+        self.threads = [ThreadPoolExecutor(1) for _ in range(n)]
+        self.writer = ThreadPoolExecutor(1)
+
+    def claim(self, worker: int, genes: list[str]) -> None:
+        self.threads[worker].submit(lambda: [self.told(GeneClaimed(gene)) for gene in genes]).result()
+
+    def write(self, genes: list[str]) -> None:
+        self.writer.submit(lambda: [self.told(written(gene)) for gene in genes]).result()
+
+
+def test_what_is_compiled_for_the_first_blocks_is_no_pace():
     told = Told(640)
-    for gene in names(64):
-        told(GeneClaimed(gene))
-    told.clock.now += 8.0
-    told(written("g0"))
-    assert told.pace.rate == pytest.approx(8.0)
-    assert told.pace.eta == pytest.approx((640 - 1) / 8.0)
-
-
-def test_a_block_at_work_on_another_thread_does_not_count_yet():
-    told = Told(128)
-    other = threading.Thread(target=lambda: [told(GeneClaimed(gene)) for gene in names(64, "other")])
-    other.start()
-    other.join()
-    told.block(names(64), seconds=4.0)
+    workers = Workers(told, 1)
+    workers.claim(0, names(64))
+    told.clock.now += 40.0
+    assert math.isnan(told.pace.eta)
+    # the next block is begun before the results of the first one are told, by another thread
+    workers.claim(0, names(64, "h"))
+    workers.write(names(64))
+    assert math.isnan(told.pace.rate)
+    assert math.isnan(told.pace.eta)
+    told.clock.now += 4.0
+    # the first gene of a block speaks for all of it
+    workers.write(["h0"])
     assert told.pace.rate == pytest.approx(16.0)
+    assert told.pace.eta == pytest.approx((640 - 128) / 16.0)
+
+
+@pytest.mark.parametrize("n_workers", [1, 2, 5])
+def test_the_remaining_time_is_true_as_soon_as_it_is_told_and_never_jumps(n_workers: int):
+    compiling, fitting, n_blocks = 30.0, 3.0, 12 * n_workers
+    total = 64 * n_blocks
+    end = compiling + fitting * 12
+    told = Told(total)
+    workers = Workers(told, n_workers)
+    todo = iter([names(64, f"block{number}_") for number in range(n_blocks)])
+    at_work: dict[int, tuple[float, list[str]]] = {}
+    began, before, seen = told.clock.now, math.nan, 0
+    for worker in range(n_workers):
+        block = next(todo)
+        workers.claim(worker, block)
+        at_work[worker] = (compiling + fitting * (1 + worker / 100), block)
+    for tick in range(1, round(end * 10) + 20):
+        told.clock.now = began + tick / 10
+        passed = tick / 10
+        for worker, (ready, block) in list(at_work.items()):
+            if passed >= ready:
+                del at_work[worker]
+                following = next(todo, None)
+                if following is not None:
+                    workers.claim(worker, following)
+                    at_work[worker] = (ready + fitting, following)
+                workers.write(block)
+        eta = told.pace.eta
+        if passed < compiling + 2 * fitting - 0.05:
+            assert math.isnan(eta)
+        elif compiling + 2 * fitting + 0.15 < passed < end:
+            seen += 1
+            assert eta == pytest.approx(end - passed, abs=1.5)
+            assert not abs(eta - before) > 1.5
+            assert told.pace.rate == pytest.approx(64 * n_workers / fitting, rel=0.1)
+        before = eta
+    assert seen > 250
+    assert (told.pace.done, told.pace.eta) == (total, 0.0)
+    assert told.pace.rate == pytest.approx(total / end, rel=0.05)
+
+
+def test_a_first_block_that_takes_minutes_tells_the_pace():
+    told = Told(16)
+    workers = Workers(told, 2)
+    for worker, name in enumerate("ab"):
+        workers.claim(worker, names(4, name))
+    told.clock.now += 240.0
+    workers.write(names(4, "a"))
+    workers.claim(0, names(4, "c"))
+    assert told.pace.rate == pytest.approx(2 / 60.0)
+    # the other one is about to end, and what is left takes each of them another block
+    assert told.pace.eta == pytest.approx(240.0 + 24.0 / 2, abs=13.0)
+
+
+def test_a_block_that_another_worker_begins_anew_counts_once():
+    told = Told(8)
+    workers = Workers(told, 2)
+    workers.claim(0, names(4))
+    told.clock.now += 100.0
+    workers.claim(1, names(4))
+    assert told.pace.blocks.n_genes == 4
+    assert [one.n for one in told.pace.blocks.open] == [4]
+    told.clock.now += 80.0
+    workers.write(names(4))
+    assert told.pace.blocks.seconds_per_gene == pytest.approx(20.0)
+    assert told.pace.blocks.open == ()
 
 
 def test_orphans_and_failures_count_as_work():
@@ -117,14 +198,27 @@ def test_orphans_and_failures_count_as_work():
     assert told.pace.eta == 0.0
 
 
-def test_the_remaining_time_runs_down_between_blocks():
+def test_the_remaining_time_runs_down_between_blocks_and_is_never_none_while_one_is_at_work():
     told = Told(100)
-    told.block(names(10), seconds=10.0)
-    assert told.pace.eta == pytest.approx(90.0)
+    told.block(names(10), seconds=30.0)
+    told.block(names(10, "h"), seconds=10.0)
+    for gene in names(80, "i"):
+        told(GeneClaimed(gene))
+    assert told.pace.eta == pytest.approx(80.0)
     told.clock.now += 4.0
-    assert told.pace.eta == pytest.approx(86.0)
+    assert told.pace.eta == pytest.approx(76.0)
     told.clock.now += 400.0
-    assert told.pace.eta == 0.0
+    assert told.pace.eta == pytest.approx(40.4)
+
+
+def test_one_run_after_the_other():
+    told = Told(100)
+    told.block(names(10), seconds=30.0)
+    told.block(names(10, "h"), seconds=10.0)
+    told.pace.restart()
+    assert (told.pace.total, told.pace.done) == (0, 0)
+    assert math.isnan(told.pace.rate)
+    assert math.isnan(told.pace.eta)
 
 
 def test_genes_of_other_processes():
@@ -138,7 +232,10 @@ def test_genes_of_other_processes():
     assert told.pace.elsewhere == {"g2"}
     assert told.pace.done == 1
     told.block(names(4, "h"), seconds=2.0)
-    assert told.pace.eta == pytest.approx((10 - 5 - 1) / told.pace.rate)
+    told(GeneClaimed("i"))
+    told.clock.now += 1.0
+    told(written("i"))
+    assert told.pace.eta == pytest.approx((10 - 6 - 1) / told.pace.rate)
 
 
 def test_the_lines_of_the_set_up():
@@ -161,11 +258,12 @@ def test_the_line_of_a_gene():
     told = Told(200)
     told(GeneClaimed("Pax5"))
     told.clock.now += 0.5
-    assert told(written("Pax5")) == ["[1/200] Pax5 R2=0.61 out=0.24 n_mod=67 kept=12 t=0.03s rate=2/s eta=1m40s"]
+    assert told(written("Pax5")) == ["[1/200] Pax5 R2=0.61 out=0.24 n_mod=67 kept=12 t=0.03s rate=- eta=-"]
     told(GeneClaimed("Foxo1"))
     told.clock.now += 0.5
-    assert told(written("Foxo1", math.nan))[0].startswith("[2/200] Foxo1 R2=0.61 out=- n_mod=67")
-    assert told(GeneOrphan("Gata3", "no modulators")) == ["[3/200] Gata3 orphan: no modulators rate=3/s eta=1m06s"]
+    told_of = told(written("Foxo1", math.nan))
+    assert told_of == ["[2/200] Foxo1 R2=0.61 out=- n_mod=67 kept=12 t=0.03s rate=2/s eta=1m39s"]
+    assert told(GeneOrphan("Gata3", "no modulators")) == ["[3/200] Gata3 orphan: no modulators rate=2/s eta=1m38s"]
     assert told(GeneFailed("Tcf7", "ValueError: bad")) == ["[4/200] Tcf7 failed: ValueError: bad"]
 
 
@@ -267,6 +365,8 @@ def test_speeds(rate: float, text: str):
 
 def test_small_words():
     assert score(0.2449) == "0.24"
+    assert score(0.0124) == "0.012"
+    assert score(-0.0001) == "0.000"
     assert score(math.nan) == "-"
     assert count(1, "gene") == "1 gene"
     assert count(2000, "cell") == "2,000 cells"

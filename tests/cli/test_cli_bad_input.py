@@ -37,6 +37,7 @@ def repeat(index: str) -> Callable[[Path, Path], None]:
         shutil.copy(sample, out)
         with h5py.File(out, "r+") as handle:
             names = handle[index]["_index"]
+            names = names if isinstance(names, h5py.Dataset) else names["values"]
             names[1] = names[0]
 
     return make
@@ -53,7 +54,7 @@ SAMPLES: dict[str, tuple[Callable[[Path, Path], object] | None, str]] = {
     "empty": (empty, "the sample is empty: 0 cells"),
     "no layer": (change(lambda a: a.layers.pop("imputed_count")), "layer 'imputed_count' is not in the file"),
     "no clusters": (
-        change(lambda a: a.obs.drop(columns="cell_type", inplace=True)),
+        change(lambda a: setattr(a, "obs", a.obs.drop(columns="cell_type"))),
         "obs has neither 'cell_type_int' nor",
     ),
     "no coordinates": (change(lambda a: a.obsm.pop("spatial")), "no coordinates: obsm has none of"),
@@ -83,7 +84,19 @@ def test_samples_that_cannot_be_used(name: str, cli: Callable[..., Any], sample:
 
 
 SETTINGS: dict[str, tuple[list[str], str | bytes | None, int, str]] = {
-    "unknown gene": (["--genes", "Pax55"], None, 1, "no target gene is left"),
+    "unknown gene": (["--genes", "Pax55"], None, 1, "no target gene is left: Pax55 is not among the measured genes"),
+    "gene in the wrong case": (
+        ["--genes", "TCF3"],
+        None,
+        1,
+        "TCF3 is not among the measured genes; did you mean 'Tcf3'?",
+    ),
+    "no table of TFs": (
+        ["--tf-prior", "gone.feather"],
+        None,
+        1,
+        "gone.feather; it is the one of [grn].tf_priors_feather",
+    ),
     "a TOML that is none": (["--config", "c.toml"], "[spatial\nradius = 1", 1, "c.toml"),
     "a TOML that is no text": (["--config", "c.toml"], b"\xff\xfe\x00", 1, "c.toml"),
     "no TOML": (["--config", "absent.toml"], None, 1, "absent.toml"),
@@ -198,6 +211,8 @@ def test_a_gene_that_is_not_measured_and_a_run_that_is_none(
     out = tmp_path / "ko.feather"
     check(cli("spacetravlr-perturb", "--run-toml", trained.toml, "--gene", "Nope", "--out", out), 1, "Nope")
     check(cli("spacetravlr-perturb", "--run-toml", tmp_path / "no.toml", "--gene", "A", "--out", out), 1, "no.toml")
+    message = "small.h5ad is no TOML of a run: name spacetravlr_run_repro.toml, or the directory it is in"
+    check(cli("spacetravlr-perturb", "--run-toml", trained.sample, "--gene", "A", "--out", out), 1, message)
     assert not out.exists()
 
 

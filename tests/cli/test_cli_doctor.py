@@ -140,7 +140,8 @@ def pixels(sample: Path, tmp_path: Path) -> Path:
     """Without the layer, in pixels of 0.1 um."""
     adata = anndata.read_h5ad(sample)
     adata.X = np.round(adata.X)
-    adata.layers.clear()
+    for name in [name for name in adata.layers if name]:  # under None is X, from anndata 0.13 on
+        del adata.layers[name]
     adata.obsm["spatial"] = adata.obsm["spatial"] * 10
     path = tmp_path / "pixels.h5ad"
     adata.write_h5ad(path)

@@ -142,7 +142,21 @@ def test_the_help_shows_all_that_is_said(cli, words: tuple[str, ...], command: A
         if not getattr(parameter, "hidden", False):
             # section names in brackets are no markup
             assert flat((parameter.help or "").replace("\\[", "[")) in text, parameter.name
+            # a default is told once, in the same words everywhere
+            told = (parameter.help or "").count("Default: ")
+            assert told <= 1, parameter.name
+            assert told or parameter.default in (None, False, "") or isinstance(parameter.default, bool), parameter.name
     assert "[[" not in text
+    assert "[default" not in text
+    # names of types are of no use to who runs a command
+    assert not re.search(r"<\w+(\[\w+\])?>", text)
+
+
+def test_defaults_of_commands_are_told(cli):
+    assert "Seed of the simulated tissue. Default: 0." in flat(cli("spacetravlr", "demo", "--help").out)
+    assert "Radius to count cells in, units of the coordinates. Default: 200." in flat(
+        cli("spacetravlr", "peek", "--help", TERMINAL_WIDTH="200").out
+    )
 
 
 def test_commands_are_grouped_in_the_order_of_their_use(cli):

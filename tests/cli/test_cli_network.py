@@ -91,7 +91,7 @@ def test_build_for_another_species(run, tables):
         (["dorothea.csv", "./dorothea.csv"], 2, "./dorothea.csv: is listed twice"),
         (["dorothea.csv", "--format", "dorothe"], 1, "did you mean dorothea?"),
         (["dorothea.csv", "--weight", "pairs=2"], 2, "--weight pairs=2: 'pairs' is the name of none of the files"),
-        (["dorothea.csv", "--weight", "dorotea=2"], 2, "did you mean dorothea?"),
+        (["dorothea.csv", "--weight", "dorotea=2"], 2, "did you mean 'dorothea'?"),
         (["dorothea.csv", "--weight", "much"], 2, "--weight much: is no number"),
         (["dorothea.csv", "--min-weight", "x"], 2, "--min-weight x: is no number"),
         (["dorothea.csv", "--name", "x"], 2, "--name x: say of which file, NAME=x"),

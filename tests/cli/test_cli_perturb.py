@@ -15,8 +15,8 @@ import pytest
 
 from spacetravlr.cli import perturb
 from spacetravlr.cli._perturb_tables import changed_text
-from spacetravlr.cli._recap import worth_perturbing
 from spacetravlr.perturbation import PropagationModel
+from spacetravlr.report import worth_perturbing
 from spacetravlr.run import Run
 
 
@@ -184,7 +184,7 @@ def test_a_table_of_the_run_without_a_column_means_all_cells(capsys, copy: Path,
 @pytest.mark.parametrize(
     ("flags", "words", "code"),
     [
-        (["--gene", "Fox01"], "did you mean Foxo1?", 1),
+        (["--gene", "Fox01"], "did you mean 'Foxo1'?", 1),
         (["--cells-csv", "missing.csv", "--cells-csv-column", "a"], "cannot read missing.csv", 1),
         (["--cells-csv", "cells.csv"], "--cells-csv needs --cells-csv-column NAME", 2),
         (["--cells-csv", "cells.csv", "--cells-csv-column", "lfet"], "no column 'lfet'; its header is: left", 1),

@@ -117,6 +117,44 @@ def test_tables_are_aligned_and_say_what_is_missing():
     assert control_text(pd.DataFrame({"gene": []}), 3).startswith("no other gene changes")
 
 
+def test_labels_are_sorted_as_people_count_and_rounding_is_no_change():
+    class Effect:
+        def top(self, n: int, *, by: str | None = None) -> pd.DataFrame:
+            rows = [(label, "A", -1e-17, 0.5, 1.0, 1.0) for label in ("10", "2", "T10", "t2", "1")]
+            rows += [("2", "B", 0.25, 0.25, 1.0, 1.25), ("2", "C", 2e-16, 3e-16, 1.0, 1.0)]
+            columns = ["cell_type", "gene", "mean_delta", "mean_abs_delta", "baseline_mean", "simulated_mean"]
+            return pd.DataFrame(rows, columns=columns)
+
+    lines = [line.split() for line in top_text(Effect(), 3).splitlines()]
+    assert [line[0] for line in lines[1:]] == ["1", "2", "2", "10", "t2", "T10"]
+    assert lines[2:4] == [["2", "A", "0.00", "0.500", "1.00", "1.00"], ["2", "B", "0.250", "0.250", "1.00", "1.25"]]
+    controls = pd.DataFrame(
+        [("A", label, "shuffled", 0.5, 0.25) for label in ("10", "9")] + [("B", "9", "shuffled", 1e-16, 1.0)],
+        columns=["gene", "cell_type", "control", "mean_abs_delta", "p_value"],
+    )
+    assert control_text(controls, 2).splitlines()[1:] == [
+        "9          A        0.500       0.250",
+        "10         A        0.500       0.250",
+    ]
+
+
+def test_tables_without_a_file(capsys, trained, opened: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    # in a pipe too: nobody is asked for anything
+    monkeypatch.setattr("sys.stdin", None)
+    gene = opened.model().modulators[0]
+    before = sorted(trained.directory.rglob("*"))
+    code, printed, lines = run(capsys, "--run-toml", trained.toml, "--gene", gene, "--top", 2)
+    assert (code, printed) == (0, f"{top_text(opened.perturb({gene: 0.0}), 2)}\n")
+    assert lines == ["nothing was written; --out FILE.feather keeps the simulated expression"]
+    code, printed, lines = run(capsys, "--run-toml", trained.toml, "--gene", gene, "--negative-control", 2)
+    assert code == 0
+    assert printed.splitlines()[0].split()[:4] == ["cell", "type", "gene", "|change|"]
+    assert not any(line.startswith("Wrote") for line in lines)
+    assert list(tmp_path.iterdir()) == []
+    assert sorted(trained.directory.rglob("*")) == before
+
+
 def test_a_screen_names_the_cell_type_where_most_happens():
     columns = ["gene", "n_cells", "mean_abs_change", "mean_abs_change_B cell", "mean_abs_change_T", "top_genes"]
     rows = [("A", 5, 0.1, 0.05, 0.2, "X;Y;Z"), ("B", 5, 0.0, 0.0, 0.0, ""), ("C", 5, 0.3, 0.4, 0.1, "X")]

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import io
+import os
+import pty
+import re
+import select
 import shutil
+import struct
 import sys
+import termios
+import time
 from pathlib import Path
 
 import anndata
@@ -13,8 +22,9 @@ import pytest
 from scipy import sparse
 
 import spacetravlr as stl
-from spacetravlr.cli import main
+from spacetravlr.cli import _displays, main
 from spacetravlr.datasets import write_network
+from spacetravlr.events import StageFinished, StageStarted
 
 UM_PER_PIXEL = 0.25
 
@@ -66,6 +76,90 @@ def test_a_raw_file_goes_to_a_knock_out(cli, place: Path):
     peeked = cli("spacetravlr", "peek", "ready2.h5ad", cwd=place)
     assert "made by prepare" in peeked.out
     assert "next      spacetravlr --h5ad ready2.h5ad --output-dir my_run" in peeked.out
+
+
+@pytest.fixture
+def at_terminal(spawn, tmp_path: Path):
+    """Run a command in a terminal of its own; yields what to call with a pattern, and the process."""
+    begun = []
+
+    def begin(*arguments: object, cwd: Path):
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 140, 0, 0))
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
+        more = {"COLUMNS": "140", "LINES": "30"}
+        process = spawn("spacetravlr", *arguments, more=more, cwd=cwd, start_new_session=True, **streams)
+        os.close(theirs)
+        begun.append((process, ours))
+        seen = ""
+
+        def read(pattern: str | None, seconds: float = 120) -> str:
+            nonlocal seen
+            end = time.monotonic() + seconds
+            while pattern is None or not re.search(pattern, seen):
+                assert time.monotonic() < end, seen
+                if not select.select([ours], [], [], 0.2)[0]:
+                    continue
+                try:
+                    piece = os.read(ours, 65536)
+                except OSError:
+                    # the other end is closed
+                    piece = b""
+                if not piece:
+                    assert pattern is None, seen
+                    break
+                seen += piece.decode("utf-8", "replace")
+            return seen
+
+        return process, ours, read
+
+    yield begin
+    for process, ours in begun:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def test_a_terminal_shows_the_step_that_goes_on(at_terminal, place: Path, tmp_path: Path):
+    ready = tmp_path / "seen.h5ad"
+    process, _, read = at_terminal("prepare", "raw.h5ad", "-o", ready, "--no-umap", cwd=place)
+    # as it begins, with what it waits for
+    before = read(r"neighbours \.\.\. \(step 5 of 9; on first use libraries are compiled, about 20 s\)")
+    assert "] neighbours: 15 for each cell" not in before
+    shown = read(None)
+    assert process.wait(60) == 0
+    assert "] neighbours: 15 for each cell" in shown
+    assert "next: spacetravlr --h5ad" in shown
+    # the cursor is back
+    assert shown.rfind("\x1b[?25h") > shown.rfind("\x1b[?25l")
+    assert ready.exists()
+
+
+def test_ctrl_c_while_preparing_gives_the_terminal_back(at_terminal, place: Path, tmp_path: Path):
+    process, keyboard, read = at_terminal("prepare", "raw.h5ad", "-o", tmp_path / "not.h5ad", cwd=place)
+    read(r"(reading|PCA|neighbours) \.\.\. ")
+    os.write(keyboard, b"\x03")
+    shown = read(None)
+    assert process.wait(60) == 130
+    assert "Interrupted." in shown
+    assert "Traceback" not in shown
+    assert shown.rfind("\x1b[?25h") > shown.rfind("\x1b[?25l")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_nothing_is_drawn_a_long_step_is_told_and_a_short_one_is_not(monkeypatch: pytest.MonkeyPatch):
+    stream = io.StringIO()
+    shown = _displays.PlainDisplay(stream)
+    shown.hear(StageStarted("quality", "step 1 of 9"))
+    shown.hear(StageFinished("quality", 0.1))
+    monkeypatch.setattr(_displays, "_MOMENT", 0.01)
+    shown.hear(StageStarted("neighbours", "step 5 of 9"))
+    end = time.monotonic() + 60
+    while not stream.getvalue():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    shown.close()
+    assert stream.getvalue() == "neighbours ... (step 5 of 9)\n"
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import pytest
 
 from spacetravlr.cli import _prompt_line, perturb
 from spacetravlr.cli._prompt_commands import HELP, Session
-from spacetravlr.cli._recap import worth_perturbing
 from spacetravlr.errors import UsageError
 from spacetravlr.perturbation.workbench import Draft
+from spacetravlr.report import worth_perturbing
 from spacetravlr.run import Run
 from spacetravlr.run.loading import LoadingCancelledError, load_workbench
 from spacetravlr.run.nearby import path_completions
@@ -95,7 +95,7 @@ def test_a_script_ends_at_its_first_error(capsys, monkeypatch, trained, gene: st
     assert err.startswith("Error: line 2 (run many): the desired expression of ")
     assert not (tmp_path / "a.csv").exists()
     code, _, err = run_script(capsys, monkeypatch, "mrk A\n", *arguments)
-    assert (code, err) == (2, "Error: line 1 (mrk A): no command is called 'mrk'; did you mean mark?\n")
+    assert (code, err) == (2, "Error: line 1 (mrk A): no command is called 'mrk'; did you mean 'mark'?\n")
     (tmp_path / "a.csv").write_text("mine")
     code, _, err = run_script(capsys, monkeypatch, f"mark {gene}\nrun\nexport a.csv\n", *arguments)
     assert (code, err) == (2, "Error: line 3 (export a.csv): a.csv exists; write export a.csv replace\n")
@@ -132,7 +132,7 @@ def test_no_terminal_and_no_input(capsys, monkeypatch, trained, script: str | No
     assert perturb.run(["--run-toml", str(trained.toml)]) == 2
     err = capsys.readouterr().err
     assert err.startswith(
-        "Error: there is no terminal to choose at, and nothing to do: give --out FILE, or pipe commands"
+        "Error: there is no terminal to choose at, and nothing to do: give --out FILE or --top N, or pipe commands"
     )
     assert len(err.splitlines()) == 1
 
@@ -141,8 +141,9 @@ def test_no_terminal_and_no_input(capsys, monkeypatch, trained, script: str | No
     ("arguments", "words"),
     [
         ([], "--run-toml is missing: commands from a pipe are for one run"),
-        (["--run-toml", "x", "--top", "3"], "--top is about a result that is written at once: give --out FILE too"),
-        (["--run-toml", "x", "--negative-control", "3"], "--negative-control is about a result"),
+        (["--run-toml", "x", "--top", "3"], "--gene is missing"),
+        (["--run-toml", "x", "--negative-control", "3"], "--gene is missing"),
+        (["--run-toml", "x", "--gene", "A", "--top", "3", "--plain"], "and --top does without"),
         (["--run-toml", "x", "--batch-parallelism", "3"], "in batch mode only"),
         (["--run-toml", "{run}", "--desired-expr", "1,2"], "--desired-expr has 2 values and there is no --gene"),
         (["--run-toml", "{run}", "--gene", "A", "--out", "a.feather", "--plain"], "--plain is about choosing"),
@@ -319,8 +320,8 @@ def test_joint_single_and_numbered_results(said: Said, bench, gene: str, tmp_pat
         path = tmp_path / f"{number}.csv"
         said(f"export #{number} {path}")
         expected = bench.model.simulate(targets, n_propagation=2)
-        table = pd.read_csv(path, float_precision="round_trip")
-        np.testing.assert_array_equal(table[list(expected.genes)].to_numpy(), expected.simulated)
+        table = pd.read_csv(path, dtype=str)
+        np.testing.assert_array_equal(table[list(expected.genes)].astype(np.float64).to_numpy(), expected.simulated)
     effect = bench.model.simulate({gene: 0.0, other: "x2"}, n_propagation=2)
     shown = said("result #1 3")
     assert len(shown[0].splitlines()) == 1 + len(effect.top(3, by="cell_type"))

@@ -200,7 +200,7 @@ def test_what_is_no_run_directory(tmp_path: Path, capsys, make: str):
 
 def test_a_directory_must_be_named(capsys):
     assert main.run(["status"]) == 2
-    assert "Try 'spacetravlr --help'" in capsys.readouterr().err
+    assert "Try 'spacetravlr status --help'" in capsys.readouterr().err
 
 
 def test_flags_of_the_training_do_not_belong_before_it(trained, capsys):

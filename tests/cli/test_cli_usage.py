@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,27 @@ def test_an_unknown_flag(capsys):
     assert "Try 'spacetravlr --help'." in message
 
 
+@pytest.mark.parametrize("words", [("init",), ("prepare",), ("status",), ("network", "build", "--species", "mouse")])
+def test_a_missing_argument_points_to_the_help_of_its_command(capsys, words: tuple[str, ...]):
+    message = refused(capsys, *words)
+    command = " ".join(word for word in words if word.isalpha() and word != "mouse")
+    assert message.startswith("Error: Missing argument '")
+    assert message.endswith(f" Try 'spacetravlr {command} --help'.\n")
+
+
+def test_the_commands_that_the_demo_ends_with_are_those_of_the_help():
+    from spacetravlr.bench._demo_words import next_steps
+    from spacetravlr.cli._perturb_flags import PERTURB_FLAGS
+
+    program, *words = shlex.split(next_steps(Path("a demo"), "Pax5")[0])
+    assert program == "spacetravlr-perturb"
+    flags = [word for word in words if word.startswith("-")]
+    assert flags == ["--run-toml", "--gene", "--out", "--top"]
+    # the main spelling of each
+    assert {*flags} <= {flag.names[0] for flag in PERTURB_FLAGS}
+    assert words[1] == str(Path("a demo") / "run" / "spacetravlr_run_repro.toml")
+
+
 def test_a_file_without_its_flag(capsys):
     message = refused(capsys, "sample.h5ad")
     assert "No such command 'sample.h5ad'. The sample is given as --h5ad FILE." in message
@@ -54,7 +76,7 @@ def test_a_number_that_is_none(capsys):
 
 def test_an_unknown_choice_suggests_the_nearest(capsys):
     message = refused(capsys, "--h5ad", "x.h5ad", "--kernel", "gausian")
-    assert "'gausian' is not one of gaussian, truncated; did you mean gaussian?" in message
+    assert "'gausian' is not one of gaussian, truncated; did you mean 'gaussian'? Try 'spacetravlr --help'." in message
 
 
 @pytest.mark.parametrize("word", ["minimal", "seed-only", "sigmoid-x2"])

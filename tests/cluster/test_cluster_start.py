@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import socket
 import subprocess
@@ -55,9 +56,34 @@ def test_the_job_script_says_what_the_settings_say(tmp_path: Path) -> None:
         "export DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE=False",
     ):
         assert line in lines
-    assert lines[-1].startswith(f"{sys.executable} -m distributed.cli.dask_worker tcp://")
+    assert lines[-1].startswith(f"{sys.executable} -m distributed.cli.dask_worker tls://")
     for option in ("--nworkers 4", "--nthreads 2", "--memory-limit 3.73GiB", "--nanny", "--local-directory /scratch"):
         assert f" {option}" in lines[-1]
+
+
+def test_a_stranger_is_not_let_in_and_nobody_else_reads_the_keys(tmp_path: Path) -> None:
+    with _start.slurm_cluster(ClusterSettings(**SLURM), tmp_path) as cluster:
+        (folder,) = tmp_path.glob(".certificates-*")
+        assert folder.stat().st_mode & 0o077 == 0
+        files = sorted(folder.iterdir())
+        assert [path.name for path in files] == ["certificate.pem", "key.pem"]
+        assert all(str(path) in cluster.job_script() for path in files)
+        plain = cluster.scheduler_address.replace("tls://", "tcp://")
+        code = f"from distributed import Client; Client({plain!r}, timeout=2)"
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode != 0
+    assert not list(tmp_path.glob(".certificates-*"))
+
+
+def test_without_certificates_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "cryptography" else real(name, *rest)
+    )
+    with _start.slurm_cluster(ClusterSettings(**SLURM), tmp_path / "log") as cluster:
+        assert " tcp://" in cluster.job_script()
+    assert "whoever can reach this host can run programs as you" in caplog.text
 
 
 @pytest.fixture

@@ -198,7 +198,7 @@ HYBRID = {setting.key for setting in all_settings() if setting.section == "train
 FISTA = {"lasso.n_iter", "lasso.tol"}
 FIXED = {"lasso.l1_reg", "lasso.group_reg", "lasso.ridge", "training.held_out"}
 RESPONSE = {"data.response_use"}
-BOOT = {"lasso.n_bootstraps", "lasso.beta_export", "training.diagnostics", "training.model_level"}
+BOOT = {"lasso.rule", "lasso.n_bootstraps", "lasso.beta_export", "training.diagnostics", "training.model_level"}
 EVERY = {setting.key for setting in all_settings()}
 
 

@@ -112,6 +112,7 @@ OUR_DEFAULTS = {
         "solver": "cd",
         "select": None,
         "penalty": None,
+        "rule": "1se",
         "ridge": 0.0,
         "n_folds": 5,
         "n_bootstraps": 20,

@@ -119,7 +119,7 @@ def test_the_fingerprint_notices_every_change(synth):
         "layer": lambda adata: adata.layers["counts"].__setitem__((0, 0), 99.0),
         "position": lambda adata: adata.obsm["spatial"].__setitem__((0, 0), -1.0),
         "gene": lambda adata: setattr(adata, "var_names", [*adata.var_names[:-1], "Other1"]),
-        "network": lambda adata: adata.uns["network"].drop(index=0, inplace=True),
+        "network": lambda adata: adata.uns.__setitem__("network", adata.uns["network"].drop(index=0)),
     }
     for name, change in changes.items():
         other = synth.copy()

@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import anyio
@@ -22,11 +24,18 @@ pytest.importorskip("fastapi", reason="assistants need the extra mcp")
 GENE = "Sox9"
 SLOW = 31
 """Steps of a perturbation that ends only when it is cancelled."""
+LATE = "late.h5ad"
+"""A sample that takes a second to open."""
 # the real program, in which one simulation never ends by itself, and which prints where only the protocol may
 PROGRAM = f"""
 import sys, time
 from spacetravlr.perturbation import SimulationCancelledError
-from spacetravlr.viewer import _v2_jobs
+from spacetravlr.viewer import _hub, _v2_jobs
+opens = _hub.open_dataset
+def open_dataset(request, options, holds):
+    time.sleep(request.h5ad is not None and request.h5ad.name == {LATE!r})
+    return opens(request, options, holds)
+_hub.open_dataset = open_dataset
 whole = _v2_jobs.simulate
 def simulate(model, targets, *, n_propagation, at, cancelled, **rest):
     print("this must not reach the assistant")
@@ -42,6 +51,14 @@ from spacetravlr.cli.mcp import run
 sys.exit(run())
 """
 
+# few sessions, which end soon, and no patience with what does not come
+LITTLE = """
+from functools import partial
+import spacetravlr.mcp
+from spacetravlr.viewer import _patience
+spacetravlr.mcp.AssistantOptions = partial(spacetravlr.mcp.AssistantOptions, sessions=4, idle=3.0)
+_patience.Patience = partial(_patience.Patience, head=1.0, pause=1.0, body=2.0)
+"""
 PLAIN = "import sys; from spacetravlr.cli.mcp import run; sys.exit(run())"
 
 
@@ -102,14 +119,14 @@ class Assistant:
         assert "Traceback" not in text(answer)
         return text(answer)
 
-    def cancel(self, tool: str, **arguments: Any) -> None:
-        """Call a tool, and give it up once it has told its first step."""
+    def cancel(self, tool: str, *, told: str = "step", **arguments: Any) -> None:
+        """Call a tool, and give it up once it has told something that begins so."""
 
         async def work() -> None:
             with anyio.fail_after(60), anyio.CancelScope() as scope:
 
                 async def hear(progress: float, total: float | None, message: str | None) -> None:
-                    if message and message.startswith("step"):
+                    if message and message.startswith(told):
                         scope.cancel()
 
                 await self.client.call_tool(tool, arguments, progress_callback=hear)
@@ -135,6 +152,7 @@ def run_flags(golden: Path, tmp_path_factory: pytest.TempPathFactory) -> list[st
     (root / "network").mkdir()
     shutil.copy(golden / "v1_mouse_network.parquet", root / "network" / "mouse_network.parquet")
     (root / "secret.h5ad").write_bytes(b"not a sample")
+    shutil.copy(root / "run" / "tissue.h5ad", root / "run" / LATE)
     return [
         *("--run-toml", str(root / "run" / "spacetravlr_run_repro.toml")),
         *("--network-dir", str(root / "network")),
@@ -148,6 +166,28 @@ def portal() -> Iterator[BlockingPortal]:
     """A thread in which clients live."""
     with start_blocking_portal() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def stdio_client(portal: BlockingPortal) -> Callable[..., Any]:
+    """Start the program with flags in a directory, with a client over standard streams: a context manager."""
+
+    @contextmanager
+    def start(flags: list[str], folder: Path, *, program: str = PLAIN) -> Iterator[Assistant]:
+        from mcp.client.stdio import StdioServerParameters
+
+        from mcp import Client
+
+        started = StdioServerParameters(
+            command=sys.executable,
+            args=["-c", program, *flags],
+            env=environment(XDG_CACHE_HOME=str(folder / "cache")),
+            cwd=folder,
+        )
+        with ExitStack() as stack:
+            yield Assistant(portal, stack.enter_context(portal.wrap_async_context_manager(Client(started))))
+
+    return start
 
 
 @pytest.fixture(scope="session")
@@ -183,18 +223,25 @@ def connection(assistant: Assistant) -> dict[str, str]:
 
 
 class HttpServer:
-    """A server over HTTP, whose viewer is the one of another server."""
+    """A server over HTTP.
 
-    def __init__(self, connection: dict[str, str]) -> None:
+    Parameters
+    ----------
+    flags
+        Besides those for HTTP.
+    program
+        What runs.
+    variables
+        Of its environment.
+    """
+
+    def __init__(self, *flags: str, program: str = PLAIN, **variables: str) -> None:
+        self.errors = TemporaryFile("w+")  # noqa: SIM115 - closed with the server
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PLAIN, "--http", "--port", "0"],
-            env=environment(
-                SPATIAL_VIEWER_API_BASE=connection["base"],
-                SPATIAL_VIEWER_TOKEN=connection["token"],
-                SPATIAL_VIEWER_CONNECT_ORIGINS="https://tissue.example, http://localhost:5173",
-            ),
+            [sys.executable, "-c", program, "--http", "--port", "0", *flags],
+            env=environment(**variables),
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self.errors,
             text=True,
         )
         assert self.process.stdout is not None
@@ -203,22 +250,30 @@ class HttpServer:
         self.token = lines[1].split()[-1]
 
     def close(self) -> None:
-        """Stop it."""
+        """Stop it; nothing may have happened in it that nobody has foreseen."""
         self.process.terminate()
         self.process.communicate(timeout=30)
+        with self.errors as errors:
+            errors.seek(0)
+            said = errors.read()
+        assert "Traceback" not in said, said
 
 
 @pytest.fixture(scope="session")
 def http_server(connection: dict[str, str]) -> Iterator[HttpServer]:
-    """A running server over HTTP."""
-    running = HttpServer(connection)
+    """A running server over HTTP, whose viewer is the one of another server."""
+    running = HttpServer(
+        SPATIAL_VIEWER_API_BASE=connection["base"],
+        SPATIAL_VIEWER_TOKEN=connection["token"],
+        SPATIAL_VIEWER_CONNECT_ORIGINS="https://tissue.example, http://localhost:5173",
+    )
     yield running
     running.close()
 
 
-@pytest.fixture(scope="session")
-def over_http(portal: BlockingPortal, http_server: HttpServer) -> Iterator[Assistant]:
-    """A client over HTTP, with the token."""
+@contextmanager
+def client_of(portal: BlockingPortal, server: HttpServer, mode: str = "auto") -> Iterator[Assistant]:
+    """A client over HTTP, with the token and a session of its own."""
     import httpx2
     from mcp.client.streamable_http import streamable_http_client
 
@@ -226,11 +281,47 @@ def over_http(portal: BlockingPortal, http_server: HttpServer) -> Iterator[Assis
 
     with ExitStack() as stack:
         make: Callable[[], Any] = lambda: httpx2.AsyncClient(  # noqa: E731
-            headers={"Authorization": f"Bearer {http_server.token}"}, timeout=60.0
+            headers={"Authorization": f"Bearer {server.token}"}, timeout=60.0
         )
         http = stack.enter_context(portal.wrap_async_context_manager(portal.call(make)))
-        client = Client(streamable_http_client(http_server.url, http_client=http))
+        client = Client(streamable_http_client(server.url, http_client=http), mode=mode)
         yield Assistant(portal, stack.enter_context(portal.wrap_async_context_manager(client)))
+
+
+@pytest.fixture(scope="session")
+def over_http(portal: BlockingPortal, http_server: HttpServer) -> Iterator[Assistant]:
+    """A client over HTTP, with the token."""
+    with client_of(portal, http_server) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def new_client(portal: BlockingPortal) -> Callable[..., Any]:
+    """Make a client over HTTP; the function takes the server, and is a context manager."""
+    return partial(client_of, portal)
+
+
+@pytest.fixture(scope="session")
+def busy_server(run_flags: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
+    """A server over HTTP with its own viewer, four sessions and little patience."""
+    program = PROGRAM.replace("from spacetravlr.cli.mcp import run\n", LITTLE + "from spacetravlr.cli.mcp import run\n")
+    running = HttpServer(*run_flags, program=program, XDG_CACHE_HOME=str(tmp_path_factory.mktemp("busy")))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def http_started() -> Iterator[Callable[..., HttpServer]]:
+    """Start servers over HTTP; the function takes flags and variables."""
+    running: list[HttpServer] = []
+
+    def start(*flags: str, **variables: str) -> HttpServer:
+        running.append(HttpServer(*flags, **variables))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.close()
 
 
 @pytest.fixture(scope="session")

@@ -108,3 +108,17 @@ def test_cancelling_reaches_the_viewer(over_http: Any) -> None:
         if new == ["cancelled"]:
             return
     pytest.fail(str(new))
+
+
+def test_what_a_client_leaves_in_a_viewer_that_runs_elsewhere_goes_with_it(http_server: Any, new_client: Any) -> None:
+    with new_client(http_server) as client:
+        client.data("perturb", targets=[{"gene": GENE}], scope=ALL, n_propagation=1)
+        own = client.call("show_spatial_viewer").meta["spacetravlr/connection"]
+        headers = {"Authorization": f"Bearer {own['token']}", "X-Session": own["session"]}
+        asked = f"{own['base']}/api/v2/jobs"
+        assert len(httpx.get(asked, headers=headers).json()) == 1
+    for _ in range(200):
+        left = httpx.get(asked, headers=headers).json()
+        if left == []:
+            return
+    pytest.fail(str(left))

@@ -208,6 +208,43 @@ def test_inputs_that_are_not_understood_are_refused(assistant: Any) -> None:
     assert "n_propagation" in assistant.error("perturb", targets=[{"gene": GENE}], scope=ALL, n_propagation=33)
 
 
+@pytest.mark.parametrize(
+    ("tool", "arguments", "where"),
+    [
+        ("perturb", {"targets": [{"gene": GENE, "dose": True}], "scope": ALL}, "targets.0.dose"),
+        ("perturb", {"targets": [{"gene": GENE, "dose": False}], "scope": ALL}, "targets.0.dose"),
+        ("perturb", {"targets": [{"gene": GENE}], "scope": {"type": "cluster", "ids": [True]}}, "scope.cluster.ids.0"),
+        (
+            "perturb",
+            {"targets": [{"gene": GENE}], "scope": {"type": "region", "polygon": [[0, True], [9, 0], [9, 9]]}},
+            "scope.region.polygon.0.1",
+        ),
+    ],
+)
+def test_true_is_no_number(assistant: Any, tool: str, arguments: dict[str, Any], where: str) -> None:
+    before = len(assistant.data("run_status")["jobs"])
+    assert f"{where}: a number is needed here, not true or false." in assistant.error(tool, **arguments)
+    assert len(assistant.data("run_status")["jobs"]) == before
+
+
+def test_no_input_of_a_tool_takes_true_for_a_number(assistant: Any, tools: dict[str, Any]) -> None:
+    """Every input that is a number by its schema, found there and tried: a new one is not forgotten."""
+    needed = {
+        "modulators_of_gene": {"gene": MODEL}, "coefficients": {"gene": MODEL}, "top_effects": {"job": "x"},
+        "compare": {"job_a": "x", "job_b": "x"}, "transition_summary": {"job": "x"},
+        "perturb": {"targets": [{"gene": GENE}], "scope": ALL},
+    }  # fmt: skip
+    tried = 0
+    for name, one in tools.items():
+        for place, schema in one.input_schema["properties"].items():
+            kinds = {part.get("type") for part in (schema, *schema.get("anyOf", []))}
+            if kinds & {"integer", "number"}:
+                tried += 1
+                said = assistant.error(name, **{**needed.get(name, {}), place: True})
+                assert f"{place}: a number is needed here" in said
+    assert tried >= 10
+
+
 def test_other_scopes_hold_the_cells_they_say(assistant: Any, viewer: httpx.Client, types: dict[str, int]) -> None:
     first = next(iter(types))
     meta = viewer.get("/meta").json()

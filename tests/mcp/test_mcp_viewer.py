@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,14 @@ def test_opens_only_what_is_below_the_data_roots(assistant: Any, run_flags: list
     )
     assert again.structured_content["dataset"]["title"] == before
     assert again.structured_content["_spatialTool"] == "open"
+
+
+def test_an_opening_that_is_cancelled_changes_nothing(assistant: Any) -> None:
+    before = assistant.data("describe_dataset")
+    late = {"adata_path": "late.h5ad", "layer": "X", "cluster_annot": "cell_type_int"}
+    assistant.cancel("show_spatial_viewer", told="opening", **late)
+    time.sleep(1.5)  # by then it would be open
+    assert assistant.data("describe_dataset") == before
 
 
 def test_hosts_of_the_model_are_ignored_and_its_secrets_kept(assistant: Any, connection: dict[str, str]) -> None:

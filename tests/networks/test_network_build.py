@@ -284,7 +284,7 @@ def test_nothing_gets_lost_without_being_counted(tfs, pairs, complexes: str, min
     expected: dict[tuple[str, str, str], float] = {}
     for kind, table in zip(("grn", "lr", "lr", "grn"), tables, strict=True):
         mine: dict[tuple[str, str, str], float] = {}
-        for source, target in table.itertuples(index=False):
+        for source, target in table.astype(object).where(table.notna(), None).itertuples(index=False):
             left = [part for part in (source or "").split("_") if part] if kind == "lr" else [source] if source else []
             right = [part for part in (target or "").split("_") if part] if kind == "lr" else [target] if target else []
             if complexes == "drop" and len(left) * len(right) > 1:

@@ -293,15 +293,13 @@ def test_sparse_and_single_precision_expression():
         np.testing.assert_array_equal(chain(expression=expression).simulate({"A": 0.0}).simulated, dense)
 
 
-def test_a_model_without_coefficients_moves_the_target_only():
-    model = PropagationModel(np.ones((3, 2)), ["A", "B"], np.zeros((3, 2)), [], radii=1.0, cluster_labels=["0"] * 3)
-    for cap in (False, True):
-        effect = model.simulate({"A": 0.5}, n_propagation=2)
-        assert effect.delta.tolist() == [[-0.5, 0]] * 3
-        model = PropagationModel(
-            np.ones((3, 2)), ["A", "B"], np.zeros((3, 2)), [table("B", {})], radii=1.0, cluster_labels=["0"] * 3,
-            beta_cap=1.0 if cap else None,
-        )  # fmt: skip
+@pytest.mark.parametrize("cap", [None, 1.0])
+@pytest.mark.parametrize("betas", [[], [table("B", {})]], ids=["no table", "an empty table"])
+def test_a_model_without_coefficients_moves_the_target_only(betas, cap):
+    model = PropagationModel(
+        np.ones((3, 2)), ["A", "B"], np.zeros((3, 2)), betas, radii=1.0, cluster_labels=["0"] * 3, beta_cap=cap
+    )
+    assert model.simulate({"A": 0.5}, n_propagation=2).delta.tolist() == [[-0.5, 0]] * 3
 
 
 def test_progress_and_cancel():

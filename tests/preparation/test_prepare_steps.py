@@ -12,9 +12,11 @@ from scipy import sparse
 
 import spacetravlr as stl
 from spacetravlr.errors import ConfigError, InputError, MissingExtraError, RunDirectoryError, UsageError
+from spacetravlr.events import StageStarted
 from spacetravlr.preparation import prepare_file
 from spacetravlr.preparation.graph import distances_within
 from spacetravlr.preparation.options import PrepareOptions
+from spacetravlr.tissue._file import layer_names
 
 STEPS = [
     "quality",
@@ -34,7 +36,7 @@ HOW = {"cluster_key": "annotation", "um_per_unit": UM_PER_PIXEL}
 
 def test_what_is_made(ready, tissue, network):
     assert ready.n_obs == 247
-    assert sorted(ready.layers) == ["counts", "imputed_count", "normalized_count"]
+    assert sorted(layer_names(ready)) == ["counts", "imputed_count", "normalized_count"]
     assert {"X_pca", "X_umap", "spatial", "spatial_original"} <= set(ready.obsm)
     assert {"cell_type", "cell_type_int", "leiden", "total_counts"} <= set(ready.obs)
     assert ready.var_names.tolist() == tissue.var_names.tolist()
@@ -104,7 +106,7 @@ def test_the_same_input_gives_the_same_bits(ready, raw, network, same):
     again = stl.pp.prepare(raw, **HOW, network=network)
     same(again, ready)
     # and the raw sample is as it was
-    assert list(raw.layers) == []
+    assert layer_names(raw) == []
     assert list(raw.obs) == ["annotation"]
 
 
@@ -204,7 +206,7 @@ def test_a_sample_without_counts(raw, network, told, kind):
     raw = raw[3:].copy()
     raw.X = np.log1p(values) if kind == "log" else values
     ready = stl.pp.prepare(raw, **HOW, network=network, umap=False, listener=told)
-    assert sorted(ready.layers) == ["imputed_count", "normalized_count"]
+    assert sorted(layer_names(ready)) == ["imputed_count", "normalized_count"]
     assert "no counts were found" in told.warnings[0]
     expected = np.log1p(values)[:, [list(raw.var_names).index(gene) for gene in ready.var_names]]
     np.testing.assert_allclose(ready.layers["normalized_count"].toarray(), expected, rtol=1e-5)
@@ -301,3 +303,29 @@ def test_a_target_that_cannot_be_written_is_told_before_anything_is_computed(raw
 def test_the_door():
     assert stl.pp.prepare is not None
     assert set(stl.pp.__all__) == {"PrepareOptions", "prepare", "read_raw"}
+
+
+def test_every_step_is_told_as_it_begins(raw, network, told):
+    stl.pp.prepare(raw, **HOW, network=network, umap=False, listener=told)
+    begun = [event for event in told.events if isinstance(event, StageStarted)]
+    assert [event.stage for event in begun] == [name for name in STEPS if name != "UMAP"]
+    n = len(begun)
+    assert [event.detail.partition(";")[0] for event in begun] == [f"step {place + 1} of {n}" for place in range(n)]
+    [slow] = [event for event in begun if "on first use libraries are compiled" in event.detail]
+    assert slow.stage == "neighbours"
+
+
+@pytest.mark.parametrize("umap", [True, False])
+def test_a_umap_of_the_file_is_not_replaced_silently(raw, network, told, umap):
+    own = np.arange(2.0 * raw.n_obs).reshape(-1, 2)
+    raw.obsm["X_umap"] = own
+    ready = stl.pp.prepare(raw, **HOW, network=network, umap=umap, listener=told)
+    kept = raw.obs_names.get_indexer(ready.obs_names)
+    word = "obsm['X_umap'] is computed anew; that of the file is kept in obsm['X_umap_before']"
+    assert any(word in message for message in told.messages) == umap
+    np.testing.assert_array_equal(ready.obsm["X_umap_before" if umap else "X_umap"], own[kept])
+    # what was computed here is nobody's own
+    again = stl.pp.prepare(ready, **HOW, network=network, umap=umap, n_pca_components=9, listener=told)
+    assert sum(word in message for message in told.messages) == umap
+    if umap:
+        np.testing.assert_array_equal(again.obsm["X_umap_before"], own[kept])

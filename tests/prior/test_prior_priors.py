@@ -95,9 +95,11 @@ def test_a_missing_column_is_named(tmp_path: Path, column: str) -> None:
 
 def test_unreadable_priors_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.feather").write_bytes(b"nothing of the kind")
-    for path in (tmp_path / "bad.feather", tmp_path / "none.feather", tmp_path):
+    for path in (tmp_path / "bad.feather", tmp_path):
         with pytest.raises(InputError, match="not a readable Arrow IPC"):
             TfPriors.read(path, GENES)
+    with pytest.raises(InputError, match=r"no such file: .*none\.feather"):
+        TfPriors.read(tmp_path / "none.feather", GENES)
 
 
 def test_priors_replace_regulators_and_shorten_tfl() -> None:

@@ -50,14 +50,14 @@ def literal_errors(
     return error, total
 
 
-@pytest.mark.parametrize("use_gram", [True, False])
-def test_held_out_errors_and_choice_are_those_of_literal_refits(use_gram: bool) -> None:
+@pytest.mark.parametrize(("use_gram", "rule"), [(True, "1se"), (False, "1se"), (True, "near"), (True, "min")])
+def test_held_out_errors_and_choice_are_those_of_literal_refits(use_gram: bool, rule: str) -> None:
     lambdas = np.array([0.3, 0.1, 0.03, 0.01])
     data = [cluster(1), cluster(2, n=60)]
     grams = [ClusterGram(X, folds, use_gram=use_gram) for X, _, folds in data]
     responses = [gram.responses(Y) for gram, (_, Y, _) in zip(grams, data, strict=True)]
     sets = ColumnSets.build([np.arange(12)] * 3, [np.zeros(12, int)] * 3, 1)
-    choice = choose_penalty(grams, responses, [sets, sets], path=Path("enet", lambdas=lambdas), gap=1e-9)
+    choice = choose_penalty(grams, responses, [sets, sets], path=Path("enet", lambdas=lambdas), rule=rule, gap=1e-9)
     for t in range(3):
         parts = [literal_errors(X, Y[:, t], folds, lambdas) for X, Y, folds in data]
         by_fold = sum(error for error, _ in parts)
@@ -69,7 +69,9 @@ def test_held_out_errors_and_choice_are_those_of_literal_refits(use_gram: bool) 
         assert np.allclose(choice.curve[ran, t], mean[ran], rtol=2e-4)
         assert np.allclose(choice.spread[ran, t], spread[ran], rtol=2e-3)
         best = int(np.argmin(mean))
-        expected = int(np.flatnonzero(mean <= mean[best] + spread[best])[0])
+        explained = sum(tot.sum() for _, tot in parts) / cells.sum() - mean[best]
+        slack = {"1se": spread[best], "near": min(spread[best], 0.2 * max(explained, 0.0)), "min": 0.0}[rule]
+        expected = int(np.flatnonzero(mean <= mean[best] + slack)[0])
         assert choice.index[t] == expected
         for c, (error, total) in enumerate(parts):
             assert choice.r2_out[c, t] == pytest.approx(1.0 - error[expected].sum() / total.sum(), abs=2e-4)
@@ -142,6 +144,27 @@ def test_the_estimator_finds_the_columns_that_matter_and_says_how_sure_it_is() -
     assert one.stability_ is None
     assert np.allclose(one.coef_, model.coef_[0], atol=1e-9)
     assert isinstance(one.lambda_, float)
+
+
+@pytest.mark.parametrize("signal", [0.4, 2.0])
+def test_a_near_penalty_keeps_most_of_what_can_be_explained_however_little_that_is(signal: float) -> None:
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(600, 40))
+    # regions differ in how noisy they are, and so in their error, whatever the penalty
+    noise = rng.normal(size=600) * np.repeat(rng.uniform(0.5, 1.5, 30), 20)
+    Y = (signal * X[:, :8].sum(axis=1) / np.sqrt(8.0) + noise)[:, None]
+    blocks = np.repeat(np.arange(30), 20)
+    r2, penalty = {}, {}
+    for rule in ("1se", "near", "min"):
+        model = SparseGroupLassoCV(np.zeros(40, int), blocks=blocks, rule=rule, n_bootstraps=0).fit(X, Y)
+        r2[rule], penalty[rule] = model.r2_out_[0], model.lambda_[0]
+    assert penalty["1se"] >= penalty["near"] >= penalty["min"]
+    assert r2["near"] >= 0.8 * r2["min"] > 0.0
+    if signal < 1.0:
+        assert r2["1se"] < 0.5 * r2["near"]
+    else:
+        # where much is explained, one standard error is the smaller step
+        assert penalty["near"] == penalty["1se"]
 
 
 @pytest.mark.parametrize("penalty", ["enet", "lasso", "sgl"])

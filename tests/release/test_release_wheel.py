@@ -124,6 +124,8 @@ def test_sdist_and_wheel_hold_what_they_should(built):
     for page in ("viewer/static", "mcp/app"):  # built by `make web`; without Node there is none
         kept = {str(file.relative_to(ROOT / "src")) for file in (ROOT / "src/spacetravlr" / page).rglob("*.*")}
         assert kept <= set(packages)
+        if os.environ.get("CI"):
+            assert f"spacetravlr/{page}/index.html" in packages
     assert not [name for name in names if name.startswith("tests") or "__pycache__" in name or name.endswith(".nbi")]
     assert any(name.endswith("licenses/LICENSE") for name in names)
     metadata = zipfile.ZipFile(wheel).read(next(name for name in names if name.endswith("/METADATA"))).decode()

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -123,7 +124,9 @@ def test_damage_is_told_and_the_rest_is_shown(copied, trained):
     html = report_html(copied)
     assert "The settings of the run are not known" in html
     assert "Partial: interrupted" in html
-    assert f"The file of coefficients of {broken} cannot be read: delete the file" in html
+    assert "2 files are damaged, as after a power failure" in html
+    assert f"{broken}_betadata.feather is incomplete, scores/{unscored}.json is incomplete" in html
+    assert f"spacetravlr --join-output-dir {copied} makes them again." in html
     data = payload(html)
     place = data["genes"].index(broken)
     assert data["n_kept"][place] is None
@@ -286,3 +289,29 @@ def test_like_reasons_are_counted_together():
     second = "held-out R2 is 0.1, below [training].score_threshold = 0.25 (p = 0.04, L1)"
     assert _kind(first) == _kind(second)
     assert _kind(first) == "held-out R2 is …, below [training].score_threshold = … (p = …, L1)"
+
+
+def test_the_legend_of_many_clusters_is_not_cut(trained, monkeypatch):
+    from spacetravlr.tissue import Tissue
+
+    adata = anndata.read_h5ad(trained.sample)
+    adata.obs["many"] = [f"cluster {number % 17}" for number in range(adata.n_obs)]
+    adata.obsm["spatial"] = adata.obsm["spatial"] * np.array([1.0, 0.1])
+    sample = gather(trained.run.path, Wanted()).sample
+    drawn = []
+    real = charts.to_svg
+    monkeypatch.setattr(charts, "to_svg", lambda figure, *names: drawn.append(figure) or real(figure, *names))
+    assert charts.tissue_map(dataclasses.replace(sample, tissue=Tissue.from_anndata(adata, cluster_key="many")))
+    (figure,) = drawn
+    legend = figure.axes[0].get_legend()
+    assert len(legend.get_texts()) == 17
+    box, whole = legend.get_window_extent(), figure.bbox
+    assert whole.y0 <= box.y0
+    assert box.y1 <= whole.y1
+
+
+def test_r2_near_zero_keeps_a_digit_more():
+    from spacetravlr.report.words import score
+
+    numbers = (0.6149, 0.1, 0.0996, 0.0123, -0.0004, -0.25, float("nan"))
+    assert [score(one) for one in numbers] == ["0.61", "0.10", "0.10", "0.012", "0.000", "−0.25", "–"]

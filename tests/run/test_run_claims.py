@@ -5,33 +5,22 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from spacetravlr.errors import RunDirectoryError
 from spacetravlr.run import _exclusive
-from spacetravlr.run import claims as claims_module
 from spacetravlr.run._exclusive import Stamp
 from spacetravlr.run._lockfile import read_lock
 from spacetravlr.run.claims import Claims
 from spacetravlr.run.paths import RunPaths
 
-HOLDER = """
-import sys
-from pathlib import Path
-from spacetravlr.run.claims import Claims
-claims = Claims(sys.argv[1], is_done=lambda gene: False, stale_lock_secs=float(sys.argv[2]), beat_seconds=0.05)
-print(*claims.claim(sys.argv[3].split(",")), flush=True)
-sys.stdin.read()
-if len(sys.argv) > 4:
-    raise SystemExit(3)
-"""
+Aid = Any
+"""What the fixture `aid` gives."""
 
 RACER = """
 import json, sys, time
@@ -55,61 +44,28 @@ sys.stdin.read()
 """
 
 
-class Clock:
-    """A monotonic clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def never(gene: str) -> bool:
-    return False
-
-
-def start(code: str, *arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
-def line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, "waited in vain"
-        time.sleep(0.005)
-
-
-def names(directory: Path) -> set[str]:
-    return {path.name for path in directory.iterdir()}
-
-
 @pytest.mark.parametrize("finish", [(), ("finish",)])
-def test_racing_processes_get_disjoint_targets_and_together_all(tmp_path: Path, finish: tuple[str, ...]) -> None:
+def test_racing_processes_get_disjoint_targets_and_together_all(
+    aid: Aid, tmp_path: Path, finish: tuple[str, ...]
+) -> None:
     root = tmp_path / "run"
     root.mkdir()
-    racers = [start(RACER, root, tmp_path / "gate", 64, *finish) for _ in range(4)]
+    racers = [aid.start(RACER, root, tmp_path / "gate", 64, *finish) for _ in range(4)]
     try:
-        assert [line(racer) for racer in racers] == ["ready"] * 4
+        assert [aid.line(racer) for racer in racers] == ["ready"] * 4
         (tmp_path / "gate").touch()
-        taken = [gene for racer in racers for gene in json.loads(line(racer))]
+        taken = [gene for racer in racers for gene in json.loads(aid.line(racer))]
         assert sorted(taken) == sorted(f"G{n}" for n in range(64))
     finally:
         for racer in racers:
             racer.communicate()
-    assert {name for name in names(root) if not name.endswith(".orphan")} == set()
+    assert {name for name in aid.names(root) if not name.endswith(".orphan")} == set()
 
 
-def test_a_killed_holder_is_succeeded_at_once_without_any_stale_time(tmp_path: Path) -> None:
-    holder = start(HOLDER, tmp_path, 0, "A,B/C")
-    with Claims(tmp_path, is_done=never, stale_lock_secs=0) as mine:
-        assert line(holder) == "A B/C"
+def test_a_killed_holder_is_succeeded_at_once_without_any_stale_time(aid: Aid, tmp_path: Path) -> None:
+    holder = aid.start(aid.HOLDER, tmp_path, 0, "A,B/C")
+    with Claims(tmp_path, is_done=aid.never, stale_lock_secs=0) as mine:
+        assert aid.line(holder) == "A B/C"
         assert mine.claim(["A", "B/C"]) == ()
         by_gene = {lock.gene: lock for lock in mine.locked()}
         assert set(by_gene) == {"A", "B/C"}
@@ -117,29 +73,29 @@ def test_a_killed_holder_is_succeeded_at_once_without_any_stale_time(tmp_path: P
         assert by_gene["A"].since == pytest.approx(time.time(), abs=60)
         holder.send_signal(signal.SIGKILL)
         # not waited for: a zombie holds nothing either
-        wait_for(lambda: all(lock.gone for lock in mine.locked()))
+        aid.wait_for(lambda: all(lock.gone for lock in mine.locked()))
         assert mine.claim(["A", "B/C"]) == ("A", "B/C")
         assert {lock.pid for lock in mine.locked()} == {os.getpid()}
     holder.communicate()
-    assert [name.startswith(".heartbeat-") for name in names(tmp_path)] == [True], "that of the killed process"
-    with Claims(tmp_path, is_done=never) as again:
+    assert [name.startswith(".heartbeat-") for name in aid.names(tmp_path)] == [True], "that of the killed process"
+    with Claims(tmp_path, is_done=aid.never) as again:
         assert again.claim(["A"]) == ("A",)
-    assert names(tmp_path) == set()
+    assert aid.names(tmp_path) == set()
 
 
-def test_many_processes_racing_for_the_claims_of_a_killed_one(tmp_path: Path) -> None:
+def test_many_processes_racing_for_the_claims_of_a_killed_one(aid: Aid, tmp_path: Path) -> None:
     root = tmp_path / "run"
     root.mkdir()
     genes = [f"G{n}" for n in range(40)]
-    holder = start(HOLDER, root, 0, ",".join(genes))
-    assert line(holder).split() == genes
+    holder = aid.start(aid.HOLDER, root, 0, ",".join(genes))
+    assert aid.line(holder).split() == genes
     holder.kill()
     holder.communicate()
-    racers = [start(RACER, root, tmp_path / "gate", 40) for _ in range(4)]
+    racers = [aid.start(RACER, root, tmp_path / "gate", 40) for _ in range(4)]
     try:
-        assert [line(racer) for racer in racers] == ["ready"] * 4
+        assert [aid.line(racer) for racer in racers] == ["ready"] * 4
         (tmp_path / "gate").touch()
-        taken = [gene for racer in racers for gene in json.loads(line(racer))]
+        taken = [gene for racer in racers for gene in json.loads(aid.line(racer))]
         # a racer that meets another in the middle of a take-over leaves the target to it
         assert sorted(taken) == sorted(genes)
     finally:
@@ -147,30 +103,30 @@ def test_many_processes_racing_for_the_claims_of_a_killed_one(tmp_path: Path) ->
             racer.communicate()
 
 
-def test_every_exit_of_a_process_gives_its_claims_back(tmp_path: Path) -> None:
-    holder = start(HOLDER, tmp_path, 120, "A,B", "raise")
-    assert line(holder) == "A B"
+def test_every_exit_of_a_process_gives_its_claims_back(aid: Aid, tmp_path: Path) -> None:
+    holder = aid.start(aid.HOLDER, tmp_path, 120, "A,B", "raise")
+    assert aid.line(holder) == "A B"
     holder.communicate()
     assert holder.returncode == 3
-    assert names(tmp_path) == set()
+    assert aid.names(tmp_path) == set()
 
 
-def test_a_beating_holder_is_never_succeeded_and_a_silent_one_after_the_limit(tmp_path: Path) -> None:
-    clock = Clock()
-    holder = start(HOLDER, tmp_path, 120, "A")
-    assert line(holder) == "A"
+def test_a_beating_holder_is_never_succeeded_and_a_silent_one_after_the_limit(aid: Aid, tmp_path: Path) -> None:
+    clock = aid.Clock()
+    holder = aid.start(aid.HOLDER, tmp_path, 120, "A")
+    assert aid.line(holder) == "A"
     lock = read_lock(tmp_path / "A.lock")
     assert lock is not None
     beat = tmp_path / str(lock.heartbeat)
-    with Claims(tmp_path, is_done=never, stale_lock_secs=120, clock=clock) as mine:
+    with Claims(tmp_path, is_done=aid.never, stale_lock_secs=120, clock=clock) as mine:
         assert mine.claim(["A"]) == ()
         for _ in range(3):
             before = beat.read_bytes()
-            wait_for(lambda before=before: beat.read_bytes() != before)  # type: ignore[misc]
+            aid.wait_for(lambda before=before: beat.read_bytes() != before)  # type: ignore[misc]
             clock.now += 1000
             assert mine.claim(["A"]) == ()
         holder.send_signal(signal.SIGSTOP)
-        wait_for(lambda: Path(f"/proc/{holder.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+        aid.wait_for(lambda: Path(f"/proc/{holder.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
         assert mine.claim(["A"]) == ()
         clock.now += 119
         assert mine.claim(["A"]) == ()
@@ -180,23 +136,16 @@ def test_a_beating_holder_is_never_succeeded_and_a_silent_one_after_the_limit(tm
         holder.send_signal(signal.SIGCONT)
         holder.communicate()
         assert {info.pid for info in mine.locked()} == {os.getpid()}
-    assert names(tmp_path) == set()
+    assert aid.names(tmp_path) == set()
 
 
-def foreign(path: Path, **changes: str) -> None:
-    fields = {"host": "elsewhere", "pid": "17", "started_unix": "1714550400.5", "machine": "other/1"}
-    path.write_text(
-        "spacetravlr_gene 1\n" + "".join(f"{key} {value}\n" for key, value in {**fields, **changes}.items())
-    )
-
-
-def test_a_holder_on_another_host_is_judged_by_its_heartbeat_only(tmp_path: Path) -> None:
-    clock = Clock()
+def test_a_holder_on_another_host_is_judged_by_its_heartbeat_only(aid: Aid, tmp_path: Path) -> None:
+    clock = aid.Clock()
     beat = tmp_path / ".heartbeat-elsewhere-17"
     beat.write_text("1")
-    foreign(tmp_path / "A.lock", heartbeat=beat.name)
-    foreign(tmp_path / "B.lock", heartbeat="../outside")
-    with Claims(tmp_path, is_done=never, stale_lock_secs=60, clock=clock) as mine:
+    aid.foreign(tmp_path / "A.lock", heartbeat=beat.name)
+    aid.foreign(tmp_path / "B.lock", heartbeat="../outside")
+    with Claims(tmp_path, is_done=aid.never, stale_lock_secs=60, clock=clock) as mine:
         assert mine.claim(["A", "B"]) == ()
         first = mine.locked()[0]
         assert (first.host, first.pid, first.since, first.gone, first.beats) == (
@@ -213,18 +162,18 @@ def test_a_holder_on_another_host_is_judged_by_its_heartbeat_only(tmp_path: Path
         clock.now += 2
         assert mine.claim(["A"]) == ("A",)
     # a clock that is years off, on either side, plays no part
-    foreign(tmp_path / "C.lock", started_unix="1.0")
+    aid.foreign(tmp_path / "C.lock", started_unix="1.0")
     os.utime(tmp_path / "C.lock", (1.0, 1.0))
-    with Claims(tmp_path, is_done=never, stale_lock_secs=60, clock=clock) as mine:
+    with Claims(tmp_path, is_done=aid.never, stale_lock_secs=60, clock=clock) as mine:
         assert mine.claim(["C"]) == ()
 
 
 @pytest.mark.parametrize("seconds", [0, 60])
-def test_an_empty_claim_of_the_compiled_edition(tmp_path: Path, seconds: int) -> None:
-    clock = Clock()
+def test_an_empty_claim_of_the_compiled_edition(aid: Aid, tmp_path: Path, seconds: int) -> None:
+    clock = aid.Clock()
     lock = tmp_path / "A.lock"
     lock.touch()
-    with Claims(tmp_path, is_done=never, stale_lock_secs=seconds, clock=clock) as mine:
+    with Claims(tmp_path, is_done=aid.never, stale_lock_secs=seconds, clock=clock) as mine:
         assert mine.claim(["A"]) == ()
         info = mine.locked()[0]
         assert (info.gene, info.host, info.pid, info.since, info.gone, info.beats) == (
@@ -238,7 +187,7 @@ def test_an_empty_claim_of_the_compiled_edition(tmp_path: Path, seconds: int) ->
         assert mine.claim(["A"]) == (("A",) if seconds else ())
 
 
-def test_a_target_that_was_finished_between_look_and_claim_is_not_taken(tmp_path: Path) -> None:
+def test_a_target_that_was_finished_between_look_and_claim_is_not_taken(aid: Aid, tmp_path: Path) -> None:
     looks: list[str] = []
 
     def is_done(gene: str) -> bool:
@@ -248,11 +197,11 @@ def test_a_target_that_was_finished_between_look_and_claim_is_not_taken(tmp_path
     with Claims(tmp_path, is_done=is_done) as mine:
         assert mine.claim(["A", "B"]) == ("B",)
         assert mine.held == {"B"}
-        assert "A.lock" not in names(tmp_path)
+        assert "A.lock" not in aid.names(tmp_path)
 
 
-def test_claims_are_in_order_without_repeats_and_released_one_by_one(tmp_path: Path) -> None:
-    with Claims(tmp_path, is_done=lambda gene: gene == "D") as mine, Claims(tmp_path, is_done=never) as other:
+def test_claims_are_in_order_without_repeats_and_released_one_by_one(aid: Aid, tmp_path: Path) -> None:
+    with Claims(tmp_path, is_done=lambda gene: gene == "D") as mine, Claims(tmp_path, is_done=aid.never) as other:
         assert mine.claim(["C", "A", "C", "D"]) == ("C", "A")
         assert mine.claim(["A", "B"]) == ("B",)
         assert other.claim(["A", "B", "D"]) == ("D",)
@@ -261,43 +210,15 @@ def test_claims_are_in_order_without_repeats_and_released_one_by_one(tmp_path: P
         assert other.claim(["A", "B"]) == ("A",)
         mine.release()
         assert other.claim(["C", "B"]) == ("C", "B")
-    assert names(tmp_path) == set()
+    assert aid.names(tmp_path) == set()
     mine.close()
 
 
-def test_one_heartbeat_for_all_claims_and_it_goes_on_when_its_file_is_removed(tmp_path: Path) -> None:
-    with Claims(tmp_path, is_done=never, beat_seconds=0.02) as mine:
-        mine.start()
-        mine.claim([f"G{n}" for n in range(64)])
-        beats = [path for path in tmp_path.iterdir() if path.name.startswith(".heartbeat-")]
-        assert len(beats) == 1
-        size = beats[0].stat().st_size
-        beats[0].unlink()
-        wait_for(lambda: beats[0].exists() and beats[0].stat().st_size == size)
-        before = beats[0].read_bytes()
-        wait_for(lambda: beats[0].read_bytes() != before)
-
-
-def test_a_heartbeat_that_cannot_be_written_warns_once_and_recovers(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with Claims(tmp_path, is_done=never, beat_seconds=0.02) as mine:
-        mine.start()
-        beat = next(tmp_path.iterdir())
-        beat.unlink()
-        beat.mkdir()
-        wait_for(lambda: "heartbeat" in caplog.text)
-        time.sleep(0.1)
-        assert len(caplog.records) == 1
-        beat.rmdir()
-        wait_for(beat.is_file)
-
-
 def test_a_rival_that_died_in_the_middle_of_a_take_over_is_succeeded_as_well(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    aid: Aid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    holder = start(HOLDER, tmp_path, 0, "A")
-    assert line(holder) == "A"
+    holder = aid.start(aid.HOLDER, tmp_path, 0, "A")
+    assert aid.line(holder) == "A"
     holder.kill()
     holder.communicate()
     content = (tmp_path / "A.lock").read_bytes()
@@ -310,7 +231,7 @@ def test_a_rival_that_died_in_the_middle_of_a_take_over_is_succeeded_as_well(
         monkeypatch.setattr(Path, "unlink", lambda self, missing_ok=False: None)
         raise RunDirectoryError("killed")
 
-    with Claims(tmp_path, is_done=never, stale_lock_secs=0) as mine:
+    with Claims(tmp_path, is_done=aid.never, stale_lock_secs=0) as mine:
         monkeypatch.setattr(_exclusive, "write_bytes", crash)
         with pytest.raises(RunDirectoryError, match="killed"):
             mine.claim(["A"])
@@ -321,10 +242,10 @@ def test_a_rival_that_died_in_the_middle_of_a_take_over_is_succeeded_as_well(
 
 
 def test_a_claim_that_changed_since_it_was_found_stale_is_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    aid: Aid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    holder = start(HOLDER, tmp_path, 0, "A")
-    assert line(holder) == "A"
+    holder = aid.start(aid.HOLDER, tmp_path, 0, "A")
+    assert aid.line(holder) == "A"
     holder.kill()
     holder.communicate()
     put = Stamp.put
@@ -332,11 +253,11 @@ def test_a_claim_that_changed_since_it_was_found_stale_is_left_alone(
     def overtake(stamp: Stamp, path: Path) -> bool:
         if path.name.startswith(".takeover-"):
             (tmp_path / "A.lock").unlink()
-            foreign(tmp_path / "A.lock")
+            aid.foreign(tmp_path / "A.lock")
         return put(stamp, path)
 
     monkeypatch.setattr(Stamp, "put", overtake)
-    with Claims(tmp_path, is_done=never, stale_lock_secs=0) as mine:
+    with Claims(tmp_path, is_done=aid.never, stale_lock_secs=0) as mine:
         assert mine.claim(["A"]) == ()
         assert "elsewhere" in (tmp_path / "A.lock").read_text()
 
@@ -354,142 +275,18 @@ def test_a_block_goes_to_one_process_as_a_whole(tmp_path: Path) -> None:
         assert other.claim(["B", "C", "E"], together=True) == ("B", "E")
 
 
-def test_without_links_claims_are_made_by_exclusive_creation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: Path, target: Path) -> None:
-        raise PermissionError("Operation not permitted")
-
-    monkeypatch.setattr(Path, "hardlink_to", refuse)
-    with Claims(tmp_path, is_done=never) as mine, Claims(tmp_path, is_done=never) as other:
-        assert mine.claim(["A", "B"]) == ("A", "B")
-        assert other.claim(["B", "C"]) == ("C",)
-    assert names(tmp_path) == set()
-
-
-def test_a_link_whose_answer_was_lost_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    link = Path.hardlink_to
-
-    def repeated(self: Path, target: Path) -> None:
-        link(self, target)
-        raise FileExistsError("File exists")
-
-    monkeypatch.setattr(Path, "hardlink_to", repeated)
-    with Claims(tmp_path, is_done=never) as mine:
-        assert mine.claim(["A"]) == ("A",)
-    assert names(tmp_path) == set()
-
-
-TAKE_TURNS = """
-import sys
-from pathlib import Path
-from spacetravlr.run.claims import Claims
-root = Path(sys.argv[1])
-with Claims(root, is_done=lambda gene: False) as claims:
-    for _ in range(20):
-        with claims.turn("count"):
-            count = int((root / "count").read_text())
-            (root / "count").write_text(str(count + 1))
-"""
-
-
-def test_turns_are_taken_one_at_a_time(tmp_path: Path) -> None:
-    (tmp_path / "count").write_text("0")
-    processes = [start(TAKE_TURNS, tmp_path) for _ in range(3)]
-    for process in processes:
-        process.communicate()
-    assert [process.returncode for process in processes] == [0] * 3
-    assert (tmp_path / "count").read_text() == "60"
-    assert names(tmp_path) == {"count"}
-
-
-def test_a_turn_of_a_killed_process_is_over_and_a_silent_host_holds_nobody_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    holder = start(HOLDER, tmp_path, 0, "A")
-    assert line(holder) == "A"
-    holder.kill()
-    holder.communicate()
-    (tmp_path / ".turn-manifest").write_bytes((tmp_path / "A.lock").read_bytes())
-    with Claims(tmp_path, is_done=never) as mine:
-        with mine.turn("manifest"):
-            assert f"pid {os.getpid()}\n" in (tmp_path / ".turn-manifest").read_text()
-        assert not (tmp_path / ".turn-manifest").exists()
-        foreign(tmp_path / ".turn-manifest")
-        monkeypatch.setattr(claims_module, "_PATIENCE", 0.05)
-        with mine.turn("manifest"):
-            pass
-        assert "elsewhere" in (tmp_path / ".turn-manifest").read_text()
-
-
-def test_a_claim_given_back_this_moment_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    foreign(tmp_path / "A.lock")
-
-    def vanish(path: Path) -> None:
-        path.unlink(missing_ok=True)
-
-    monkeypatch.setattr(_exclusive, "read_lock", vanish)
-    with Claims(tmp_path, is_done=never) as mine:
-        assert mine.claim(["A"]) == ("A",)
-        monkeypatch.undo()
-
-
-def test_a_claim_that_others_are_quicker_to_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    foreign(tmp_path / "A.lock")
-    # given back when looked at, and taken by somebody else before we could
-    monkeypatch.setattr(_exclusive, "read_lock", lambda path: None)
-    with Claims(tmp_path, is_done=never) as mine:
-        assert mine.claim(["A"]) == ()
-        monkeypatch.undo()
-    assert names(tmp_path) == {"A.lock"}
-
-
-def test_a_full_disk_stops_claims_with_an_error_but_not_the_heart(small_disk: Path) -> None:
-    with Claims(small_disk, is_done=never, beat_seconds=0.02) as mine:
-        assert mine.claim(["A"]) == ("A",)
-        beat = next(small_disk.glob(".heartbeat-*"))
-        with pytest.raises(OSError, match="No space left"):
-            (small_disk / "filler").write_bytes(bytes(1 << 20))
-        with pytest.raises(RunDirectoryError, match="no space left on the disk"):
-            mine.claim(["B", "C"])
-        assert mine.held == {"A"}
-        assert {path.name for path in small_disk.glob("*.lock")} == {"A.lock"}
-        before = beat.read_bytes()
-        wait_for(lambda: beat.read_bytes() != before)
-    assert names(small_disk) == {"filler"}
-
-
-def test_a_heartbeat_that_was_removed_counts_as_silence(tmp_path: Path) -> None:
-    clock = Clock()
-    foreign(tmp_path / "A.lock", heartbeat=".heartbeat-elsewhere-17")
-    with Claims(tmp_path, is_done=never, stale_lock_secs=60, clock=clock) as mine:
+def test_a_heartbeat_that_was_removed_counts_as_silence(aid: Aid, tmp_path: Path) -> None:
+    clock = aid.Clock()
+    aid.foreign(tmp_path / "A.lock", heartbeat=".heartbeat-elsewhere-17")
+    with Claims(tmp_path, is_done=aid.never, stale_lock_secs=60, clock=clock) as mine:
         assert mine.claim(["A"]) == ()
         clock.now += 61
         assert mine.claim(["A"]) == ("A",)
 
 
-def test_a_directory_that_is_gone_gives_an_error_and_holds_nothing(tmp_path: Path) -> None:
-    mine = Claims(tmp_path / "gone", is_done=never)
-    with pytest.raises(RunDirectoryError, match="the directory does not exist"):
-        mine.claim(["A"])
-    mine.close()
-
-
-def test_an_error_in_the_middle_gives_back_what_this_call_had_taken(tmp_path: Path) -> None:
-    def is_done(gene: str) -> bool:
-        if gene == "C":
-            raise OSError("network file system went away")
-        return False
-
-    with Claims(tmp_path, is_done=is_done) as mine:
-        mine.claim(["Z"])
-        with pytest.raises(OSError, match="went away"):
-            mine.claim(["A", "B", "C"])
-        assert mine.held == {"Z"}
-        assert {name for name in names(tmp_path) if name.endswith(".lock")} == {"Z.lock"}
-
-
-def test_threads_of_one_process_share_claims_without_doubles(tmp_path: Path) -> None:
+def test_threads_of_one_process_share_claims_without_doubles(aid: Aid, tmp_path: Path) -> None:
     genes, taken = [f"G{n}" for n in range(50)], []
-    with Claims(tmp_path, is_done=never) as mine:
+    with Claims(tmp_path, is_done=aid.never) as mine:
         threads = [threading.Thread(target=lambda: taken.extend(mine.claim(genes))) for _ in range(4)]
         for thread in threads:
             thread.start()
@@ -500,8 +297,8 @@ def test_threads_of_one_process_share_claims_without_doubles(tmp_path: Path) -> 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-def test_a_forked_child_neither_holds_nor_gives_back_what_its_parent_holds(tmp_path: Path) -> None:
-    with Claims(tmp_path, is_done=never) as mine:
+def test_a_forked_child_neither_holds_nor_gives_back_what_its_parent_holds(aid: Aid, tmp_path: Path) -> None:
+    with Claims(tmp_path, is_done=aid.never) as mine:
         mine.claim(["A"])
         child = os.fork()
         if not child:

@@ -80,6 +80,20 @@ def test_every_encoding_is_read_as_anndata_reads_it(name: str, tmp_path: Path) -
         same(read_element(handle["element"]), read_elem(handle["element"]))
 
 
+@pytest.mark.parametrize("lost", ["NA", "NaN"])
+def test_texts_that_may_be_missing_are_read_as_anndata_reads_them(lost: str, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "file.h5", "w") as handle:
+        write_elem(handle, "table", table(text=np.arange(N)))
+        del handle["table/text"]
+        texts = handle.create_group("table/text")
+        texts.attrs.update({"encoding-type": "nullable-string-array", "encoding-version": "0.1.0", "na-value": lost})
+        write_elem(texts, "values", TEXTS)
+        write_elem(texts, "mask", np.arange(N) == 2)
+        found = read_element(handle["table"])
+        same(found, read_elem(handle["table"]))
+    assert found["text"].isna().tolist() == [False, False, True, False, False, False]
+
+
 @pytest.mark.filterwarnings("ignore:Element .* was written without encoding metadata")
 def test_a_file_of_an_old_version_is_left_to_anndata(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "file.h5", "w") as handle:

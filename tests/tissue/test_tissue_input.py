@@ -175,7 +175,7 @@ def _with(change) -> anndata.AnnData:
         (lambda: _with(lambda a: a.obsm.pop("spatial")), {}, "no coordinates: obsm has none of spatial"),
         (lambda: _with(lambda a: a.obs.__setitem__("cell_type_int", 0.5)), {}, "numbers that are not whole"),
         (lambda: _with(lambda a: a.obs.__setitem__("r", [None, *["a"] * 29])), {"cluster_key": "r"}, "1 of 30 cells have no label"),
-        (lambda: _with(lambda a: a.obs.drop(columns=["cell_type", "cell_type_int"], inplace=True)), {}, "obs has neither"),
+        (lambda: _with(lambda a: setattr(a, "obs", a.obs.drop(columns=["cell_type", "cell_type_int"]))), {}, "obs has neither"),
         (lambda: _with(lambda a: setattr(a, "var_names", ["A"] * 2 + list("BCDEF"))), {}, "1 gene name(s) occur more than once: A"),
         (lambda: _with(lambda a: setattr(a, "obs_names", ["A"] * 2 + [f"c{i}" for i in range(28)])), {}, "1 cell name(s) occur more than once"),
         (lambda: _with(lambda a: a.obsm.__setitem__("spatial", np.full((N, 2), np.nan))), {}, "no finite coordinates"),

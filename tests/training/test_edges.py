@@ -68,6 +68,29 @@ def test_score_is_stability_times_the_effect_without_units(run: Run, twins: annd
     assert {("T1", "Tf1"), ("T2", "Lig1$Rec1")} <= set(zip(firm["target"], firm["modulator"], strict=True))
 
 
+def test_pooled_scores_let_other_clusters_count(run: Run) -> None:
+    own = run.edges().astype({"target": str, "modulator": str})
+    pooled = run.edges(pooled=True, members=True)
+    assert (np.diff(pooled["score"]) <= 0.0).all()
+    n_clusters = len(run.betas("T1").row_labels)
+    signed = (own["score"] * np.sign(own["beta"])).groupby([own["target"], own["modulator"]]).sum() / n_clusters
+    before = own.set_index(["target", "cluster", "modulator"])["score"]
+    for row in pooled.itertuples():
+        expected = before.get((row.target, row.cluster, row.modulator), 0.0) + 0.5 * abs(
+            signed[row.target, row.modulator]
+        )
+        assert row.score == pytest.approx(expected, rel=1e-9)
+    elsewhere = pooled[pooled["beta"] == 0.0]
+    assert len(elsewhere)
+    assert (elsewhere["score"] > 0.0).all()
+    # they have no coefficient that could be mistaken for another
+    for row in elsewhere[elsewhere["members"] != ""].itertuples():
+        assert row.modulator not in row.members.split()
+    one = run.edges("T1", "1", pooled=True)
+    whole = pooled[(pooled["target"] == "T1") & (pooled["cluster"] == "1")]
+    assert one["score"].tolist() == whole["score"].tolist()
+
+
 def test_intervals_come_from_the_bootstraps(run: Run, twins: anndata.AnnData) -> None:
     plan = plan_training(Tissue.from_anndata(twins), run.config)
     (fit,) = [fit for fit in CoordinateDescent(plan).fit(["T1"], [True]) if fit is not None]

@@ -1,15 +1,10 @@
-"""`full` and `hybrid`: coefficients by cell, the gate, and what becomes of them on disk."""
+"""`full`: coefficients by cell, from shared encoders or networks of their own."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,63 +15,15 @@ import pytest
 
 from spacetravlr.betas import Betas
 from spacetravlr.errors import InputError, MissingExtraError
-from spacetravlr.events import Event, Notice, StageFinished
+from spacetravlr.events import Event, StageFinished
 from spacetravlr.run import Run
-from spacetravlr.training import best_ranked, estimate_training, train, trainer
-from spacetravlr.training.refined import Refined
+from spacetravlr.training import estimate_training, train, trainer
 
 pytest.importorskip("torch")
 
 from spacetravlr import niche
 
-GENES = ("T1", "T2", "T3", "T4", "Noise", "Lonely")
-SETTINGS: dict[str, Any] = {
-    "n_parallel": 1,
-    "n_bootstraps": 2,
-    "random_seed": 1,
-    "diagnostics": False,
-    "genes": list(GENES),
-}
-
-
-@pytest.fixture(scope="module")
-def varied(tissue_data: anndata.AnnData, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tissue, but what Tf2 does to T4 grows from left to right."""
-    adata = tissue_data.copy()
-    E = pd.DataFrame(adata.X, columns=adata.var_names)
-    x = adata.obsm["spatial"][:, 0] / 1000
-    noise = np.random.default_rng(11).normal(size=len(E))
-    E["T4"] = 3.0 + x * (2.0 + 4.0 * (E["Tf2"] - E["Tf2"].mean())) + 0.15 * noise
-    adata.X = adata.layers["imputed_count"] = np.maximum(E.to_numpy(), 0.0)
-    path = tmp_path_factory.mktemp("varied") / "tissue.h5ad"
-    adata.write_h5ad(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def settings(network_dir: Path) -> dict[str, Any]:
-    return {**SETTINGS, "network_data_dir": str(network_dir)}
-
-
-@pytest.fixture(scope="module")
-def seed(varied: Path, settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train(varied, tmp_path_factory.mktemp("seed") / "run", **settings)
-
-
-@pytest.fixture(scope="module")
-def full(varied: Path, settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train(varied, tmp_path_factory.mktemp("full") / "run", mode="full", save_cnn_weights=True, **settings)
-
-
-def contents(directory: Path) -> dict[str, bytes]:
-    kept = (
-        path
-        for path in directory.rglob("*")
-        if path.suffix in {".feather", ".orphan", ".log", ".npz", ".json"}
-        and path.name not in {"run.log", "run_manifest.json"}
-        and not path.name.startswith(".")
-    )
-    return {str(path.relative_to(directory)): path.read_bytes() for path in kept}
+Contents = Callable[[Path], dict[str, bytes]]
 
 
 def aligned(by_cell: Betas, by_cluster: Betas, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -174,84 +121,12 @@ def test_heads_that_were_saved_give_the_coefficients(full: Run, varied: Path) ->
 
 
 def test_the_number_of_workers_does_not_change_a_bit(
-    varied: Path, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    contents: Contents, varied: Path, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trainer, "BLOCK", 2)
     one = train(varied, tmp_path / "one", mode="full", **settings)
     three = train(varied, tmp_path / "three", mode="full", **{**settings, "n_parallel": 3})
     assert contents(one.path) == contents(three.path)
-
-
-def test_what_is_lost_of_a_block_comes_back_the_same(
-    full: Run, varied: Path, settings: dict[str, Any], tmp_path: Path
-) -> None:
-    before = contents(full.path)
-    shutil.copytree(full.path, tmp_path / "run")
-    for name in ("T2_betadata.feather", "T4_betadata.feather"):
-        (tmp_path / "run" / name).unlink()
-    again = train(varied, tmp_path / "run", mode="full", save_cnn_weights=True, **settings)
-    assert contents(again.path) == before
-
-
-SCRIPT = """
-import sys
-from spacetravlr.training import train, trainer
-trainer.BLOCK = 2
-train(sys.argv[1], sys.argv[2], mode="full", network_data_dir=sys.argv[3], n_parallel=1, n_bootstraps=2, random_seed=1,
-      diagnostics=False, genes=sys.argv[4].split(","))
-"""
-
-
-def start(varied: Path, out: Path, network: Path) -> subprocess.Popen[bytes]:
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-    command = [sys.executable, "-c", SCRIPT, str(varied), str(out), str(network), ",".join(GENES)]
-    return subprocess.Popen(command, env={**os.environ, **threads})
-
-
-def test_a_killed_run_continues_and_two_processes_share_one(
-    varied: Path, network_dir: Path, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(trainer, "BLOCK", 2)
-    whole = contents(train(varied, tmp_path / "whole", mode="full", **settings).path)
-    out = tmp_path / "killed"
-    process = start(varied, out, network_dir)
-    until = time.monotonic() + 60
-    # as soon as the encoder is there it is at work on the first block
-    while not (out / "niche" / "encoder.npz").exists() and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert (out / "niche" / "encoder.npz").exists()
-    both = [start(varied, out, network_dir) for _ in range(2)]
-    assert [one.wait() for one in both] == [0, 0]
-    assert contents(out) == whole
-    assert not list(out.rglob(".tmp-*"))
-
-
-def test_an_encoder_that_is_there_is_used(full: Run, varied: Path, settings: dict[str, Any], tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    train(varied, out, mode="full", **{**settings, "genes": ["T4"]})
-    first = (out / "niche" / "encoder.npz").read_bytes()
-    assert first != (full.path / "niche" / "encoder.npz").read_bytes()
-    train(varied, out, mode="full", **settings)
-    assert (out / "niche" / "encoder.npz").read_bytes() == first
-
-
-def test_a_failing_target_does_not_take_its_block_along(
-    varied: Path, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    true = trainer.RefiningSolver._fit
-
-    def faulty(self: Any, targets: Any, wanted: Any) -> Any:
-        if any(want and gene == "T3" for gene, want in zip(targets, wanted, strict=True)):
-            raise ValueError("no luck")
-        return true(self, targets, wanted)
-
-    monkeypatch.setattr(trainer.RefiningSolver, "_fit", faulty)
-    run = train(varied, tmp_path / "run", mode="full", **settings)
-    assert run.status().failed == {"T3": "ValueError: no luck"}
-    assert {"T1", "T4"} <= set(run.genes)
-    assert run.betas("T4").by == "cell"
 
 
 PER_GENE = {
@@ -265,7 +140,12 @@ PER_GENE = {
 
 
 def test_networks_for_each_target(
-    seed: Run, varied: Path, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    contents: Contents,
+    seed: Run,
+    varied: Path,
+    settings: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import torch
 
@@ -308,86 +188,6 @@ def test_without_epochs_a_network_of_its_own_changes_nothing(
         assert (run.path / f"{gene}_betadata.feather").read_bytes() == (
             seed.path / f"{gene}_betadata.feather"
         ).read_bytes()
-
-
-HYBRID = {"mode": "hybrid", "min_cells_per_cluster_for_cnn": 10, "require_all_clusters_lasso_converged": False}
-
-
-@pytest.fixture(scope="module")
-def hybrid(varied: Path, settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("hybrid")
-    (folder / "skip.txt").write_text("# not these\nT2\n")
-    (folder / "force.txt").write_text("T1, T2\n")
-    lists = {"cnn_skip_genes_file": str(folder / "skip.txt"), "cnn_force_genes_file": str(folder / "force.txt")}
-    # mean R2 of clusters that were scored
-    return train(varied, folder / "run", **settings, **HYBRID, **lists, min_mean_lasso_r2_for_cnn=0.1)
-
-
-def gates(run: Run) -> dict[str, Mapping[str, Any]]:
-    logs = {gene: run.log(gene) for gene in run.genes}
-    return {gene: log.gate for gene, log in logs.items() if log is not None}
-
-
-def test_the_gate_accepts_and_refuses(hybrid: Run, seed: Run) -> None:
-    found = gates(hybrid)
-    assert found["T2"]["gate_reason"] == "blocked_by_skip_list"
-    assert found["T1"]["gate_reason"] == "forced_by_allowlist"
-    assert str(found["T4"]["gate_reason"]).startswith("moran_ok p=0.01")
-    assert found["T4"]["gate_min_cells_per_cluster"] == 30
-    assert (
-        found["T4"]["gate_n_modulators"]
-        == len(hybrid.log("T4").clusters) * 0 + hybrid.log("T4").clusters[0].n_modulators
-    )
-    accepted = {gene for gene, facts in found.items() if facts["gate_use_cnn"]}
-    assert {"T1", "T4"} <= accepted < set(hybrid.genes)
-    for gene in hybrid.genes:
-        name = f"{gene}_betadata.feather"
-        assert hybrid.betas(gene).by == ("cell" if gene in accepted else "cluster")
-        if gene not in accepted:
-            assert (hybrid.path / name).read_bytes() == (seed.path / name).read_bytes()
-            assert hybrid.log(gene).seed_only
-
-
-def test_one_small_cluster_closes_the_gate(seed: Run, varied: Path, settings: dict[str, Any], tmp_path: Path) -> None:
-    run = train(varied, tmp_path / "run", mode="hybrid", **settings)
-    assert {facts["gate_reason"] for facts in gates(run).values()} == {"min_cells_per_cluster 30 < 80"}
-    for gene in run.genes:
-        assert (run.path / f"{gene}_betadata.feather").read_bytes() == (
-            seed.path / f"{gene}_betadata.feather"
-        ).read_bytes()
-
-
-def test_the_best_ranked_come_last_and_a_second_process_continues(
-    seed: Run, varied: Path, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    options = {**settings, **HYBRID, "min_mean_lasso_r2_for_cnn": 0.1}
-    accepted = gates(train(varied, tmp_path / "all", **options))
-    ranks = {gene: facts["gate_rank_score"] for gene, facts in accepted.items() if facts["gate_use_cnn"]}
-    best = sorted(ranks, key=lambda gene: -ranks[gene])[:2]
-    assert len(ranks) > 2
-    whole = train(varied, tmp_path / "whole", **options, hybrid_cnn_top_k=2)
-    assert {gene for gene in whole.genes if whole.betas(gene).by == "cell"} == set(best)
-    assert gates(whole) == accepted
-    assert whole.scores().groupby("gene")["refined"].apply(lambda own: own.notna().any()).loc[
-        lambda own: own
-    ].index.tolist() == sorted(best)
-
-    true, calls = Refined.spread, []
-
-    def interrupted(self: Refined, *arguments: Any) -> Betas:
-        calls.append(arguments[0].target)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return true(self, *arguments)
-
-    monkeypatch.setattr(best_ranked.Refined, "spread", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train(varied, tmp_path / "cut", **options, hybrid_cnn_top_k=2)
-    told: list[Event] = []
-    cut = train(varied, tmp_path / "cut", **options, hybrid_cnn_top_k=2, listener=told.append)
-    assert any(isinstance(event, Notice) and "for the 1 best ranked of" in event.message for event in told)
-    assert len(calls) == 3
-    assert contents(cut.path) == contents(whole.path)
 
 
 def slow_knock_out(run: Run, adata: anndata.AnnData, gene: str, steps: int) -> np.ndarray:
@@ -449,7 +249,7 @@ def test_without_torch_the_extra_is_named_before_anything_is_read(
     varied: Path, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(MissingExtraError, match=re.escape('"spacetravlr-py[cnn]"')) as caught:
+    with pytest.raises(MissingExtraError, match=re.escape("'spacetravlr-py[cnn]'")) as caught:
         train(tmp_path / "not there.h5ad", tmp_path / "run", mode="full", **settings)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
@@ -515,16 +315,3 @@ def test_the_estimate_counts_the_rows_of_cells(full: Run, varied: Path, settings
     # what is measured differs from time to time; what is counted does not
     assert of_full.times["niche networks"] > 0.0
     assert of_full.times.keys() - of_seed.times.keys() == {"niche networks"}
-
-
-@pytest.mark.parametrize("damage", ["cut", "empty", "other"])
-def test_damaged_encoders_are_named(damage: str, tmp_path: Path) -> None:
-    from spacetravlr.errors import RunDirectoryError
-    from spacetravlr.training.encoders import Encoders
-
-    path = tmp_path / "encoder.npz"
-    np.savez(path, cluster_ids=np.arange(2), table=np.zeros((5, 3)))
-    whole = path.read_bytes()
-    path.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "other": b"not an archive"}[damage])
-    with pytest.raises(RunDirectoryError, match=r"encoder\.npz cannot be used .* remove it to learn"):
-        Encoders.read(path, 5)

@@ -91,6 +91,23 @@ def test_the_path_shows_how_the_penalty_was_chosen(scores: pd.DataFrame, path: p
         assert 1.0 - curve.loc[curve["chosen"], "error"].item() == pytest.approx(own["r2_pooled"], abs=0.05)
 
 
+@pytest.mark.parametrize("rule", ["near", "min"])
+def test_the_rule_that_is_set_chooses(
+    rule: str, scores: pd.DataFrame, h5ad: Path, network_dir: Path, tmp_path: Path
+) -> None:
+    settings = {"network_data_dir": str(network_dir), "random_seed": 1, "n_bootstraps": 0, "diagnostics": False}
+    found = train(h5ad, tmp_path / "run", genes=["T1", "T2", "T4"], rule=rule, **settings)
+    before, weaker = scores.groupby("gene")["lambda"].first(), []
+    for gene, curve in found.penalty_path().groupby("gene"):
+        best, chosen = curve.loc[curve["error"].idxmin()], curve[curve["chosen"]].iloc[0]
+        weaker.append(before[gene] / chosen["lambda"])
+        # what is explained is one minus the error but for the means of the folds
+        least = 1.0 if rule == "min" else 0.8
+        assert 1.0 - chosen["error"] >= least * (1.0 - best["error"]) - 0.01
+    assert min(weaker) >= 1.0
+    assert rule == "near" or max(weaker) > 1.0
+
+
 def test_a_run_gives_the_tables_as_they_are_on_disk(run: Run, scores: pd.DataFrame, path: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(run.scores(), scores)
     pd.testing.assert_frame_equal(run.penalty_path(), path)

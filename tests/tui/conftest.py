@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -223,6 +225,128 @@ def app(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.chdir(tmp_path)
     return PerturbApp(lambda path, progress, cancelled: (bench, Draft(n_propagation=2)), path=Path("my_run"))
+
+
+@dataclass
+class Keys:
+    """What keys of the dashboard have asked for."""
+
+    pressed: list[str] = field(default_factory=list)
+    over: bool = False
+
+    def controls(self) -> Any:
+        """The functions that the keys call."""
+        from spacetravlr.tui.train_app import Controls
+
+        return Controls(
+            finish=lambda: self.pressed.append("finish"),
+            stop_now=lambda: self.pressed.append("stop now"),
+            is_over=lambda: self.over,
+        )
+
+
+class Boards:
+    """Dashboards of trainings, and the screens that show them."""
+
+    genes = ("Foxo1", "Pax5", "Irf4", "Bcl6", "Prdm1", "Cd74", "Cd79a", "Cd83", "Aicda", "Ccl21a", "Cxcl13", "Cxcr5")
+    keys = Keys
+
+    @property
+    def machine(self) -> Any:
+        """A machine that is busy."""
+        from spacetravlr.tui.train_machine import Machine
+
+        return Machine(
+            n_cpus=16,
+            cpu=0.62,
+            own_cpus=9.7,
+            history=tuple((1 + math.sin(step / 3)) / 2 for step in range(60)),
+            memory_used=24_300_000_000,
+            memory_total=64_000_000_000,
+            own_memory=3_100_000_000,
+            disk_free=412_000_000_000,
+            disk_total=1_000_000_000_000,
+        )
+
+    def begun(self) -> tuple[Any, Callable[[float], None]]:
+        """A dashboard before anything has happened, and a function that lets time pass."""
+        from spacetravlr.config import RunConfig
+        from spacetravlr.tui.dashboard_facts import run_facts
+        from spacetravlr.tui.dashboard_state import Dashboard
+
+        now = [100.0]
+        config = RunConfig(training={"max_genes": 60}, execution={"n_parallel": 4})
+        facts = run_facts(config, sample="/data/lymph/node_07.h5ad", out="/data/lymph/runs/node_07_spacetravlr")
+        board = Dashboard("node_07.h5ad", facts=(*facts, ("device", "cpu")), clock=lambda: now[0])
+
+        def wait(seconds: float) -> None:
+            now[0] += seconds
+
+        return board, wait
+
+    def frozen(self) -> Any:
+        """A run in the middle, with everything that there can be."""
+        from spacetravlr import events
+        from spacetravlr.tui.dashboard_view import Other, Outside
+        from spacetravlr.tui.train_demo import demo_picture
+
+        board, wait = self.begun()
+        picture = demo_picture(0)
+        sizes = dict(zip(picture.labels, [5160, 4423, 2580, 1843, 1843, 1105, 921, 557], strict=True))
+        board.set_clusters(sizes)
+        for name, seconds, detail in (
+            ("prior network", 0.6, "17,384 edges"),
+            ("expression", 0.9, ""),
+            ("received ligands", 12.0, "318 ligands, method gridded"),
+        ):
+            wait(seconds)
+            board.apply(events.StageFinished(name, seconds, detail))
+            board.log(f"[{seconds:.1f} s] {name}: {detail}", "stage", "14:03:07")
+        names = [*self.genes, *(f"Gene{number:02d}" for number in range(48))]
+        board.set_targets(names)
+        board.apply(events.RunStarted("/data/lymph/runs/node_07_spacetravlr", 18_432, 2_911, 60, 8, 2))
+        for gene in names[:2]:
+            board.apply(events.GeneSkipped(gene, "done"))
+        board.apply(events.GeneSkipped("Irf4", "locked"))
+        for gene in names[3:40]:
+            board.apply(events.GeneClaimed(gene))
+        wait(80.0)
+        for number, gene in enumerate(names[3:30]):
+            r2_in = 0.15 + 0.03 * number
+            for at, label in enumerate(picture.labels):
+                board.apply(events.ClusterFitted(gene, label, sizes[label], r2_in + 0.01 * at, r2_in - 0.1 + 0.01 * at))
+            board.apply(events.GeneWritten(gene, 80, 10 + number, r2_in, r2_in - 0.08, 0.4))
+            board.log(f"[{number + 3}/60] {gene} R2={r2_in:.2f} n_mod=80 kept={10 + number}", "gene", "14:03:27")
+        board.apply(events.GeneOrphan(names[30], "no score reaches 0.1"))
+        board.apply(events.GeneFailed(names[31], "LinAlgError: the design is singular"))
+        board.log(f"[32/60] {names[31]} failed: LinAlgError: the design is singular", "failure", "14:03:28")
+        for gene in names[40:46]:
+            board.apply(events.GeneClaimed(gene))
+        wait(3.0)
+        other = Other("node7", 4321, 1, "Irf4", 60.0, gone=False)
+        board.set_outside(Outside("running", (other,), math.nan, math.nan, frozenset({"Irf4"}), 8_123_456, 2.0))
+        return board
+
+    def app_of(self, board: Any, keys: Keys | None = None, *, files: Any = None, role: Any = "train") -> Any:
+        """The screens of a dashboard."""
+        from spacetravlr.tui.train_app import TrainApp
+        from spacetravlr.tui.train_demo import DemoFiles, demo_picture
+
+        shown = DemoFiles(demo_picture(0)) if files is None else files
+        telemetry: Any = SimpleNamespace(now=self.machine)
+        return TrainApp(board, (keys or Keys()).controls(), files=shown, telemetry=telemetry, role=role)
+
+    async def settled(self, pilot: Any) -> None:
+        """Wait until the frames that follow each other by themselves have been drawn."""
+        for _ in range(3):
+            pilot.app.tick()
+            await pilot.pause()
+
+
+@pytest.fixture(scope="session")
+def boards() -> Boards:
+    """Makes dashboards of trainings."""
+    return Boards()
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ def test_the_prompt_at_a_terminal(start, ended, small_run, gene: str, tmp_path: 
         ("run", "no gene is marked"),
         (f"mark {gene} 77", "no cell has the cell_type '77'"),
         ("run x", "no gene is marked"),
-        (f"marc {gene}", "did you mean mark?"),
+        (f"marc {gene}", "did you mean 'mark'?"),
         (f"mark {gene}", f"[x] {gene}  KO, all cells"),
         ("run many", "is no number and no dose: 'many'"),
         ("steps 1.5", "must be a whole number"),
@@ -165,8 +165,8 @@ def test_the_prompt_at_a_terminal(start, ended, small_run, gene: str, tmp_path: 
     screen.keys("C-d")
     ended(screen, 0)
     expected = Run.open(small_run.directory).perturb({gene: 0.0})
-    table = pd.read_csv(tmp_path / "out.csv", float_precision="round_trip")
-    np.testing.assert_array_equal(table[list(expected.genes)].to_numpy(), expected.simulated)
+    table = pd.read_csv(tmp_path / "out.csv", dtype=str)
+    np.testing.assert_array_equal(table[list(expected.genes)].astype(np.float64).to_numpy(), expected.simulated)
     history = (tmp_path / "state" / "spacetravlr" / "perturb_history").read_text()
     assert "export out.csv" in history
 

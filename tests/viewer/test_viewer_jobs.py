@@ -63,6 +63,24 @@ def test_result_of_a_knock_out(client, done):
         assert one["direction"] == ("up" if one["mean_delta"] > 0 else "down")
 
 
+def test_a_title_names_the_cells(client):
+    types = client.get("/api/v2/meta").json()["obs"]
+    types = next(one for one in types if one["name"] == "cell_type")["categories"]
+    chosen = client.post("/api/v2/selections", json={"indices": [3, 4]}, headers=TAB).json()["id"]
+    for scope, where in (
+        ({"type": "all"}, ""),
+        ({"type": "cell_type", "names": types[:1]}, f" in {types[0]}"),
+        ({"type": "cluster", "ids": [1]}, " in cluster 1"),
+        ({"type": "cluster", "ids": [0, 1]}, " in clusters 0, 1"),
+        ({"type": "selection", "id": chosen}, " in 2 selected cells"),
+    ):
+        made = submit(client, scope=scope, n_propagation=1).json()["id"]
+        assert wait(client, made)["title"] == f"Esr2 KO{where}"
+    if len(", ".join(types)) > 40:
+        made = submit(client, scope={"type": "cell_type", "names": types}, n_propagation=1).json()["id"]
+        assert wait(client, made)["title"] == "Esr2 KO in 390 cells"
+
+
 def test_change_of_any_gene_is_a_column(client, done):
     answer = client.get(f"/api/v2/columns/delta/Esr2?job={done}", headers=TAB)
     delta = np.frombuffer(answer.content[32:], "<f4")
@@ -142,7 +160,7 @@ def test_doses_in_every_form(client, dose, label):
     [
         ({"targets": []}, 400), ({"targets": [{"gene": "Nope"}]}, 404), ({"targets": [{"gene": "Esr2", "dose": -1}]}, 400),
         ({"targets": [{"gene": "Esr2", "dose": "much"}]}, 400), ({"n_propagation": 33}, 400), ({"kind": "magic"}, 400),
-        ({"targets": [{"gene": "Esr2", "dose": [1, 2]}]}, 400),
+        ({"targets": [{"gene": "Esr2", "dose": [1, 2]}]}, 400), ({"targets": [{"gene": "Esr2", "dose": True}]}, 400),
         ({"targets": [{"gene": "Esr2", "dose": 0}, {"gene": "Agt"}, {"gene": "Esr2", "dose": 2}]}, 400),
     ],
 )  # fmt: skip

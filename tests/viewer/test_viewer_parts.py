@@ -334,6 +334,33 @@ def test_a_sample_is_read_part_by_part(tmp_path):
     np.testing.assert_allclose(whole.layers["imputed_count"].sum(axis=1).A1, whole.obs["total"], rtol=1e-5)
 
 
+def test_texts_that_may_be_missing_are_read(tmp_path):
+    """As anndata 0.13 stores names, and text columns that are no categories: values and a mask."""
+    path = tmp_path / "x.h5ad"
+    write_sample(path, n_cells=50, n_genes=20)
+    before = H5adFile(path)
+    genes, cells = before.genes, before.cells.tolist()
+    before.close()
+    with h5py.File(path, "r+") as file:
+        for name, values, lost in (
+            ("var/_index", genes, np.zeros(20, dtype=bool)),
+            ("obs/_index", cells, np.zeros(50, dtype=bool)),
+            ("obs/batch", ["b", "a"] * 25, np.arange(50) >= 48),
+        ):
+            if name in file:
+                del file[name]
+            group = file.create_group(name)
+            group.attrs.update({"encoding-type": "nullable-string-array", "encoding-version": "0.1.0"})
+            group["values"], group["mask"] = np.array(values, dtype=h5py.string_dtype()), lost
+        order = [*file["obs"].attrs["column-order"], "batch"]
+        file["obs"].attrs["column-order"] = np.array(order, dtype=h5py.string_dtype())
+    file = H5adFile(path)
+    assert (file.genes, file.n_obs, file.cells.tolist(), file.cell(7)) == (genes, 50, cells, cells[7])
+    found = as_labels(read_column(file.obs("batch")))
+    assert found.categories == ("a", "b")
+    assert found.codes.tolist() == [1, 0] * 24 + [-1, -1]
+
+
 @pytest.mark.parametrize("damage", ["nothing", "text", "truncated", "no obs", "empty"])
 def test_files_that_are_no_samples(tmp_path, damage):
     path = tmp_path / "x.h5ad"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
@@ -23,6 +26,27 @@ def test_meta_names_the_samples_and_their_column(sampled: TestClient, client: Te
     assert facts["samples"] == types
     plain = client.get("/api/v2/meta").json()
     assert (plain["sample_column"], plain["samples"]) == (None, [])
+
+
+def test_samples_that_are_numbers_are_sent_as_names(
+    make_client: Callable[..., TestClient], sampled_options: dict[str, Any], tmp_path: Path
+) -> None:
+    toml = tmp_path / "run" / "spacetravlr_run_repro.toml"
+    shutil.copytree(sampled_options["run_toml"].parent, toml.parent)
+    toml.write_text(toml.read_text().replace('sample = "cell_type"', 'sample = "slice"'))
+    slices = np.arange(390) % 3 + 5
+    with h5py.File(toml.parent / "tissue.h5ad", "r+") as file:
+        file["obs"].create_dataset("slice", data=slices).attrs.update(
+            {"encoding-type": "array", "encoding-version": "0.2.0"}
+        )
+        file["obs"].attrs["column-order"] = [*file["obs"].attrs["column-order"], "slice"]
+    client = make_client(**{**sampled_options, "run_toml": toml, "data_roots": (tmp_path,)})
+    facts = client.get("/api/v2/meta").json()
+    assert facts["samples"] == ["5", "6", "7"]
+    column = next(one for one in facts["obs"] if one["name"] == "slice")
+    assert (column["kind"], column["categories"], column["counts"]) == ("categorical", ["5", "6", "7"], [130] * 3)
+    raw = client.get("/api/v2/columns/obs/slice").content
+    np.testing.assert_array_equal(np.frombuffer(raw, np.uint8, 390, 32), slices - 5)
 
 
 @pytest.mark.parametrize("how", [{"mode": "knn", "neighbours": 5}, {"mode": "radius", "radius": 300.0}])

@@ -335,6 +335,35 @@ def test_page_files_stay_in_their_directory(tmp_path, data_root):
         assert client.post("/").status_code == 405
 
 
+def test_page_files_are_compressed_and_not_sent_twice(tmp_path, data_root):
+    page = tmp_path / "page"
+    (page / "assets").mkdir(parents=True)
+    (page / "index.html").write_text("<title>ours</title>" + "<p>text</p>" * 100)
+    script = "const a = 1;\n" * 500
+    (page / "assets" / "a.js").write_text(script)
+    options = ViewerOptions(static_dir=page, data_roots=(data_root,))
+    with TestClient(create_app(options, hub=Hub(options)), base_url="http://127.0.0.1") as client:
+        for path, lasting in (("/", "no-cache"), ("/assets/a.js", "public, max-age=31536000, immutable")):
+            tags = set()
+            for encoding in ("identity", "gzip", "zstd"):
+                taken = {"Accept-Encoding": encoding}
+                with client.stream("GET", path, headers=taken) as answer:
+                    raw = b"".join(answer.iter_raw())
+                assert answer.headers.get("content-encoding", "identity") == encoding
+                assert (answer.headers["cache-control"], answer.headers["vary"]) == (lasting, "Accept-Encoding")
+                assert int(answer.headers["content-length"]) == len(raw)
+                tag = answer.headers["etag"]
+                tags.add(tag)
+                again = client.get(path, headers={**taken, "If-None-Match": tag})
+                assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+                assert again.headers["cache-control"] == lasting
+            assert len(tags) == 3
+        assert client.get("/assets/a.js").text == script
+        assert client.get("/assets/a.js").headers["content-type"].startswith("text/javascript")
+        (page / "index.html").write_text("<title>newer</title>")
+        assert client.get("/", headers={"If-None-Match": ", ".join(tags)}).text == "<title>newer</title>"
+
+
 def test_without_a_bundle_the_page_says_how_to_build_it(make_client, monkeypatch):
     from spacetravlr.viewer import app
 

@@ -150,7 +150,8 @@ def test_several_columns_in_one_answer(client):
 
 
 def test_answers_are_compressed_and_not_sent_twice(client):
-    path = "/api/v2/columns/obs/cell_type"
+    dataset = client.get("/api/v2/meta").json()["dataset"]
+    path = f"/api/v2/columns/obs/cell_type?dataset={dataset}"
     plain = client.get(path, headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers
     tags = {plain.headers["etag"]}
@@ -171,6 +172,13 @@ def test_answers_are_compressed_and_not_sent_twice(client):
     assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
     refused = client.get(path, headers={"Accept-Encoding": "gzip;q=0, zstd;q=0"})
     assert "content-encoding" not in refused.headers
+
+
+def test_an_address_that_does_not_name_the_data_is_asked_for_again(client):
+    answer = client.get("/api/v2/columns/obs/cell_type")
+    assert answer.headers["cache-control"] == "private, no-cache"
+    again = client.get("/api/v2/columns/obs/cell_type", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.headers["etag"]) == (304, answer.headers["etag"])
 
 
 def test_coefficients_are_asked_for_again(client):

@@ -16,7 +16,7 @@ import { SelectionPanel } from "./panels/selection";
 import { TypesPanel } from "./panels/types";
 import { running } from "./state/jobs";
 import { activePane, panes } from "./state/panes";
-import { sample, selectedCount } from "./state/select";
+import { drawnCount, sample, selectedCount } from "./state/select";
 import {
   failure,
   hovered,
@@ -24,6 +24,7 @@ import {
   loadLayout,
   meta,
   notice,
+  offline,
   report,
   setTheme,
   spoken,
@@ -145,7 +146,7 @@ function TopBar() {
         <IconButton icon="left" label="Panels on the left" pressed={leftOpen.value} onClick={() => openSide("left", !leftOpen.value)} />
       )}
       <h1>
-        SpaceTravLR
+        <b>SpaceTravLR</b>
         {facts && <span title={facts.title}>{facts.title}</span>}
       </h1>
       {ready && <Layouts />}
@@ -177,7 +178,10 @@ function StatusBar() {
   const jobs = running.value;
   return (
     <footer class="statusbar">
-      <span>{facts && `${count(facts.n_obs)} cells · ${count(facts.n_vars)} genes`}</span>
+      <span>
+        {facts && drawnCount.value < facts.n_obs && `${count(drawnCount.value)} of `}
+        {facts && `${count(facts.n_obs)} cells · ${count(facts.n_vars)} genes`}
+      </span>
       {selectedCount.value > 0 && <span>{count(selectedCount.value)} selected</span>}
       {facts?.columns_ready === false && <span>Preparing fast gene columns {percent(facts.columns_progress ?? 0)}</span>}
       <span class="spring" />
@@ -202,6 +206,15 @@ function Toast() {
           <IconButton icon="close" label="Dismiss" onClick={() => (notice.value = null)} />
         </div>
       )}
+    </div>
+  );
+}
+
+function Offline() {
+  if (!offline.value || status.value !== "ready") return null;
+  return (
+    <div class="offline" role="alert">
+      <b>The server does not answer.</b> Nothing new can be loaded until it runs again; this page keeps trying.
     </div>
   );
 }
@@ -251,6 +264,7 @@ export function App() {
           <DatasetPanel />
         </aside>
       )}
+      <Offline />
       {meta.value ? <Stage /> : <main class="stage" aria-label="Cells" />}
       <Welcome />
       {ready && rightOpen.value && (

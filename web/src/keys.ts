@@ -1,13 +1,14 @@
 /** Single-key commands; they stay silent while somebody types. */
 
 import { chooseLayout, copyLink, openSide, toggleSplit } from "./app";
-import { pin, pinMiddle, renderer } from "./map/stage";
+import { dropOutline, pinMiddle, renderer } from "./map/stage";
 import { toggleLens } from "./map/toolbar";
 import { focusGeneSearch } from "./panels/colour";
 import { everywhere, helpOpen } from "./panels/help";
+import { travel } from "./state/address";
 import { lensOn } from "./state/lens";
 import { clearSelection, selectedCount } from "./state/select";
-import { hovered, meta, notice, pinned, pointFactor, setTheme, status, theme, tool } from "./state/store";
+import { hovered, meta, notice, pin, pinned, pointFactor, setTheme, status, theme, tool } from "./state/store";
 import { focusSoon, openSection, takeEarly } from "./ui/parts";
 
 function layoutLike(test: (name: string) => boolean): void {
@@ -17,6 +18,7 @@ function layoutLike(test: (name: string) => boolean): void {
 
 function escape(): void {
   hovered.value = -1;
+  if (dropOutline()) return;
   if (notice.value) notice.value = null;
   else if (tool.value !== "pan") tool.value = "pan";
   else if (pinned.value >= 0) pin(-1);
@@ -84,8 +86,12 @@ function typing(target: EventTarget | null): boolean {
 
 export function startKeys(): void {
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
-    if (document.querySelector("dialog[open]")) return;
+    if (typing(event.target) || document.querySelector("dialog[open]")) return;
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "z") {
+      event.preventDefault();
+      travel(event.shiftKey ? 1 : -1);
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (takeEarly(event.key)) {
       event.preventDefault();
       return;

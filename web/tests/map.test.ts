@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { arrowSegments, gridStep } from "../src/map/arrows";
 import { BLOCKED, DIM, GONE, cellFlags } from "../src/map/flags";
 import { PointGrid, contains, simplify } from "../src/map/grid";
+import { sampleBounds, tile } from "../src/map/tiles";
 import { NOWHERE, boundsOf, fit, frameOf, pointRadius, sameCamera, toScreen, toWorld, toWorldPoint, worldBounds } from "../src/map/world";
 
 /** A repeatable stream of numbers in 0..1. */
@@ -97,6 +98,9 @@ describe("world", () => {
     const camera = fit([-500, -250, 500, 250], 800, 600);
     const box = { width: 800, height: 600, flip: false };
     expect(toScreen(-500, -250, camera, box)[0]).toBeCloseTo(24);
+    const beside = fit([-500, -250, 500, 250], 800, 600, 100);
+    expect(toScreen(-500, 0, beside, box)[0]).toBeCloseTo(21);
+    expect(toScreen(500, 0, beside, box)[0]).toBeCloseTo(679);
     const many = pointRadius(1e6, box, camera, camera, 1);
     expect(many).toBeLessThan(pointRadius(1e3, box, camera, camera, 1));
     expect(pointRadius(1e6, box, { ...camera, zoom: camera.zoom + 4 }, camera, 1)).toBeCloseTo(4 * many);
@@ -135,6 +139,65 @@ describe("cameras", () => {
     const points = Float32Array.from([0, 5, NOWHERE, NOWHERE, 4, -1, 100, 100]);
     expect(boundsOf(points, (i) => i < 3)).toEqual([0, -1, 4, 5]);
     expect(boundsOf(points, (i) => i === 1)).toBeNull();
+  });
+});
+
+describe("pieces of tissue", () => {
+  /** Samples of random size around the same place, and a cell of none. */
+  function pieces(samples: number, seed: number) {
+    const next = stream(seed);
+    const sizes = Array.from({ length: samples }, () => [50 + 900 * next(), 50 + 900 * next()]);
+    const codes = Uint8Array.from({ length: 400 }, (_, i) => i % samples);
+    const values = Float32Array.from({ length: 800 }, (_, k) => {
+      const size = sizes[codes[k >> 1]!]!;
+      return (next() - 0.5) * size[k % 2]! + (k % 2 ? 7 : -3);
+    });
+    return { codes, values };
+  }
+
+  it.each([1, 2, 3, 5, 12])("do not lie on each other, %s of them, and keep their distances", (samples) => {
+    const { codes, values } = pieces(samples, samples);
+    const { tiles, bounds, moved } = tile(sampleBounds(values, 2, codes, samples));
+    expect(moved).toBe(samples > 1);
+    expect(tiles).toHaveLength(samples + 1);
+    expect(tiles[samples]).toBeNull();
+    const there = tiles.slice(0, samples).map((one) => one!.bounds);
+    for (const [i, a] of there.entries()) {
+      expect(a[0] >= bounds[0] - 1e-6 && a[1] >= bounds[1] - 1e-6 && a[2] <= bounds[2] + 1e-6 && a[3] <= bounds[3] + 1e-6).toBe(true);
+      for (const b of there.slice(i + 1)) expect(a[0] >= b[2] || b[0] >= a[2] || a[1] >= b[3] || b[1] >= a[3]).toBe(true);
+    }
+    // in reading order: y points up
+    for (const [a, b] of there.slice(1).map((b, i) => [there[i]!, b] as const)) expect(b[0] > a[0] || b[3] < a[1]).toBe(true);
+    const frame = frameOf(bounds);
+    const points = toWorld(values, 400, 2, frame, { codes, by: tiles });
+    for (let i = 0; i < 400 - samples; i += 7) {
+      const j = i + samples;
+      const own = Math.hypot(values[2 * i]! - values[2 * j]!, values[2 * i + 1]! - values[2 * j + 1]!);
+      const drawn = Math.hypot(points[2 * i]! - points[2 * j]!, points[2 * i + 1]! - points[2 * j + 1]!);
+      expect(drawn / frame.scale).toBeCloseTo(own, 2);
+      const box = worldBounds(there[codes[i]!]!, frame);
+      expect(points[2 * i]).toBeGreaterThanOrEqual(box[0] - 0.01);
+      expect(points[2 * i + 1]).toBeLessThanOrEqual(box[3] + 0.01);
+    }
+  });
+
+  it("stay where they are if they do not lie on each other", () => {
+    const values = [0, 0, 10, 10, 20, 0, 30, 10];
+    const tiling = tile(sampleBounds(values, 2, [0, 0, 1, 1], 2));
+    expect(tiling).toMatchObject({ moved: false, bounds: [0, 0, 30, 10] });
+    expect(tiling.tiles[1]).toEqual({ dx: 0, dy: 0, bounds: [20, 0, 30, 10] });
+  });
+
+  it("leave out who has no place, and keep those of no sample together", () => {
+    const values = [0, 0, 4, 4, NaN, 1, 1, 1, 9, 9];
+    const codes = [0, 0, 1, 255, 255];
+    const { tiles } = tile(sampleBounds(values, 2, codes, 2));
+    expect(tiles[1]).toBeNull();
+    const [own, none] = [tiles[0]!.bounds, tiles[2]!.bounds];
+    expect(own[2] <= none[0] || none[2] <= own[0] || own[3] <= none[1] || none[3] <= own[1]).toBe(true);
+    const points = toWorld(values, 5, 2, { cx: 0, cy: 0, scale: 1 }, { codes, by: tiles });
+    expect([points[4], points[5]]).toEqual([NOWHERE, NOWHERE]);
+    expect(points[8]! - points[6]!).toBeCloseTo(8);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ColourSpec, Shared } from "../src/state/url";
-import { fromHash, noShared, parseSpec, specText, toHash } from "../src/state/url";
+import { fromHash, noShared, parseSpec, placeText, specText, toHash } from "../src/state/url";
 
 const SPECS: ColourSpec[] = [
   { kind: "obs", name: "cell type: 50 % & more" },
@@ -34,11 +34,28 @@ describe("the address", () => {
         { op: "add", kind: "polygon", layout: "umap", points: [[0, 0], [1, 0], [0, 1]], without: { column: "a:b", labels: ["x y"] }, sample: { column: "slide", label: "a:1" } },
         { op: "take", kind: "category", column: "cluster", category: "3", sample: null },
         { op: "add", kind: "category", column: "cluster", category: "4", sample: { column: "slide", label: "b" } },
+        { kind: "inverse", sample: null },
+        { kind: "inverse", sample: { column: "slide", label: "a:1" } },
       ],
       perturb: { targets: [{ gene: "Myc", dose: "x2" }, { gene: "Fos", dose: "0" }], scope: "cell_type", labels: ["a:b"], n: 3 },
       lens: { gene: "Fos", cell: 12 },
     };
     expect(fromHash(`#${toHash(shared)}`)).toEqual(shared);
+  });
+
+  it("tells views that one goes back to from those that only differ in how they are looked at", () => {
+    const view: Shared = { ...noShared(), layout: "spatial", a: { spec: SPECS[1]!, map: null, range: null } };
+    const camera = { x: 1, y: 2, zoom: 3 };
+    const closer: Shared = { ...view, camera, size: 2, flip: true, a: { ...view.a, map: "magma", range: { lo: 0, hi: 1 } } };
+    expect(placeText(closer)).toBe(placeText(view));
+    for (const other of [
+      { ...view, layout: "umap" },
+      { ...view, a: { ...view.a, spec: SPECS[0]! } },
+      { ...view, split: true },
+      { ...view, sample: "b" },
+      { ...view, hidden: ["B cell"] },
+      { ...view, selection: [{ kind: "inverse", sample: null }] },
+    ] satisfies Shared[]) expect(placeText(other)).not.toBe(placeText(view));
   });
 
   it("is short for a plain view", () => {

@@ -3,7 +3,7 @@ import { splitEvents } from "../src/api/sse";
 import { bitmap } from "../src/state/bitmap";
 import { csvText } from "../src/export/table";
 import { escapeXml } from "../src/export/xml";
-import { bytes, count, csvField, modulator, number, percent, plural, roundLength, seconds, signed } from "../src/util/format";
+import { bytes, count, csvField, cutTo, lengthText, modulator, number, percent, plural, roundLength, seconds, signed } from "../src/util/format";
 
 describe("numbers", () => {
   it.each([
@@ -34,10 +34,27 @@ describe("numbers", () => {
   );
 });
 
+describe("lengths", () => {
+  it.each([
+    [200, 1, "200 µm"],
+    [100, 0.65, "65 µm"],
+    [2000, 1, "2 mm"],
+    [0.5, 1, "500 nm"],
+    [500, null, "500 coordinate units"],
+    [1, null, "1 coordinate unit"],
+  ])("writes %s units of %s µm as %s", (units, um, text) => expect(lengthText(units, um)).toBe(text));
+});
+
 describe("names", () => {
   it("writes modulators as papers do", () => {
     expect(modulator("beta_Tgfb1$Tgfbr1")).toBe("Tgfb1–Tgfbr1");
     expect(modulator("Tgfb1#Foxo1")).toBe("Tgfb1 → Foxo1");
+  });
+
+  it("are cut where there is no room", () => {
+    expect(cutTo("mouse 1", 7)).toBe("mouse 1");
+    expect(cutTo("mouse 12", 7)).toBe("mou… 12");
+    expect(cutTo("mouse 12", 2)).toBe("");
   });
 
   it("are harmless in a table and in a drawing", () => {

@@ -90,7 +90,9 @@ def draw_inputs(
     loading = rng.standard_normal((_N_NUISANCE, n_genes))
     loading *= np.sqrt(nuisance) / np.sqrt((loading**2).sum(axis=0))
     own = np.where(regulated, 0.0, np.where(is_ligand, 0.45, 0.25))
-    left = np.where(regulated, 1.0 - sum(shares), 1.0) - nuisance - own
+    # not sum(): it rounds differently from Python 3.12 on, and a seed has to give the same tissue everywhere
+    tf, lr, tfl = shares
+    left = np.where(regulated, 1.0 - (tf + lr + tfl), 1.0) - nuisance - own
     draws = rng.standard_normal((n_cells, n_genes)) * np.sqrt(left)
     draws += shared @ loading
     for gene in np.flatnonzero(own):

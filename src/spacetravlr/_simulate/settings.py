@@ -79,7 +79,8 @@ class Settings:
     def __post_init__(self) -> None:
         patterns, ways = get_args(PositionPattern), get_args(Measurement)
         together = (("tf", self.tf_correlation), ("ligand", self.ligand_correlation))
-        explained = sum(self.shares) + self.nuisance
+        tf, lr, tfl = self.shares
+        explained = tf + lr + tfl + self.nuisance
         require(
             *size_rules(self.n_cells, self.n_genes, self.n_types, self.seed),
             (0.0 < self.radius < np.inf, "radius", self.radius, "a positive number"),

@@ -118,7 +118,7 @@ def next_steps(out: Path, gene: str) -> tuple[str, ...]:
     python = f"import spacetravlr as stl; print(stl.Run.open({str(out / 'run')!r}).perturb({{{gene!r}: 0.0}}).top(10))"
     toml = shlex.quote(str(out / "run" / "spacetravlr_run_repro.toml"))
     return (
-        f"spacetravlr-perturb --run-toml {toml} --gene {gene} --desired-expr 0 --export {gene}.feather",
+        f"spacetravlr-perturb --run-toml {toml} --gene {gene} --out {gene}.feather --top 10",
         f'python -c "{python}"',
         "spacetravlr demo --seed 1 --out another_demo",
         "spacetravlr --h5ad my_sample.h5ad --output-dir my_run",

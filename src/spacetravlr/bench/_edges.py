@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spacetravlr.bench._ranking import Array, auprc, auroc, base_rate, sign_agreement
+from spacetravlr.betas import pooled_scores
 from spacetravlr.errors import InputError, listing
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["TF", "LR", "TFL"]
 Unit = Literal["edge", "ligand", "receptor"]
-_Entries = tuple[Array, Array]
+_Entries = tuple[Array, ...]
 """True effects and scores of what is ranked."""
 
 
@@ -45,6 +46,8 @@ class EdgeRecovery:
     ----------
     auprc
         Average precision of the ranking by size.
+    auprc_pooled
+        The same when what is found in other cell types counts, as `Run.edges(pooled=True)` ranks.
     base_rate
         Share of the candidates that are true: the average precision of a random ranking.
     auroc
@@ -58,6 +61,7 @@ class EdgeRecovery:
     """
 
     auprc: float
+    auprc_pooled: float
     base_rate: float
     auroc: float
     sign: float
@@ -128,16 +132,16 @@ def edge_recovery(
             into, of = _places(table, target, names, cell_types, row_names or {})
             estimate[into] = np.asarray(table.values)[of]
             weight[into] = 1.0 if stability is None else np.asarray(stability[target])[of]
-        score = np.abs(estimate) * weight * _scale(target, names, len(cell_types), sd_x, sd_y)
+        signed = estimate * weight * _scale(target, names, len(cell_types), sd_x, sd_y)
+        score, pooled = np.abs(signed), pooled_scores(signed)
         kinds = np.array([kind_of(name) for name in names])
         for kind in ("TF", "LR", "TFL"):
             columns = np.flatnonzero(kinds == kind)
             if len(columns):
                 signs.setdefault(kind, []).append((effects[:, columns], estimate[:, columns]))
                 chosen = [name for name in names if kind_of(name) == kind]
-                entries = _ranked_units(
-                    effects[:, columns], score[:, columns], chosen, unit if kind == "LR" else "edge"
-                )
+                what = unit if kind == "LR" else "edge"
+                entries = _ranked_units(effects[:, columns], (score[:, columns], pooled[:, columns]), chosen, what)
                 rankings.setdefault(kind, []).append(entries)
     return {kind: _recovery(rankings[kind], signs[kind]) for kind in rankings}
 
@@ -200,24 +204,25 @@ def _scale(
     return scale
 
 
-def _ranked_units(effects: Array, score: Array, names: Sequence[str], unit: Unit) -> _Entries:
+def _ranked_units(effects: Array, scores: tuple[Array, ...], names: Sequence[str], unit: Unit) -> _Entries:
     """Return effects and scores of edges, or the largest ones of every ligand or receptor."""
     if unit == "edge":
-        return effects, score
+        return effects, *scores
     part = 0 if unit == "ligand" else 1
     genes, group = np.unique([name.split("$")[part] for name in names], return_inverse=True)
-    largest, best = np.zeros((len(genes), len(score))), np.zeros((len(genes), len(score)))
-    np.maximum.at(largest, group, np.abs(effects.T))
-    np.maximum.at(best, group, score.T)
-    return largest, best
+    largest = [np.zeros((len(genes), len(effects))) for _ in range(1 + len(scores))]
+    for best, values in zip(largest, (np.abs(effects), *scores), strict=True):
+        np.maximum.at(best, group, values.T)
+    return tuple(largest)
 
 
 def _recovery(ranking: list[_Entries], signs: list[_Entries]) -> EdgeRecovery:
-    is_true, score = (np.concatenate([entry[part].ravel() for entry in ranking]) for part in (0, 1))
+    is_true, score, pooled = (np.concatenate([entry[part].ravel() for entry in ranking]) for part in range(3))
     effect, estimate = (np.concatenate([entry[part].ravel() for entry in signs]) for part in (0, 1))
     found = estimate != 0.0
     return EdgeRecovery(
         auprc=auprc(score, is_true != 0.0),
+        auprc_pooled=auprc(pooled, is_true != 0.0),
         base_rate=base_rate(is_true != 0.0),
         auroc=auroc(score, is_true != 0.0),
         sign=sign_agreement(estimate, effect),

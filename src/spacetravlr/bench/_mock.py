@@ -76,7 +76,7 @@ def mock_betas(genes: Sequence[str], n_targets: int) -> Betabase:
     n = len(receptors)
     pairs = [(one, receptors[(3 * place + shift) % n]) for shift in range(3) for place, one in enumerate(ligands)]
     tables = []
-    for target in (genes[place] for place in np.linspace(0, len(genes) - 1, n_targets).astype(np.int64)):
+    for target in (genes[place] for place in np.linspace(0, len(genes) - 1, n_targets).astype(np.int64).tolist()):
         own = [tf for tf in rng.permutation(tfs) if tf != target]
         lr = [pairs[index] for index in rng.permutation(len(pairs)) if target not in pairs[index]]
         others = [ligand for ligand in rng.permutation(ligands) if ligand != target]

@@ -86,7 +86,7 @@ class Session:
             result = Path(folder) / "result.json"
             where = module or f"spacetravlr.bench.{self.name}"
             argv = [sys.executable, "-m", "spacetravlr.bench._worker", where, str(result)]
-            env = thread_environment(self.threads)
+            env = thread_environment(spec["threads"])
             done = run_program(argv, env=env, timeout=self.options.timeout, given=json.dumps(spec).encode())
             if done.returncode or not result.exists():
                 self.fail(point, done)

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from spacetravlr.bench._commands import spacetravlr_command
+from spacetravlr.bench._commands import command_of
 from spacetravlr.bench._process import Finished
 from spacetravlr.bench._session import Session, cost
 from spacetravlr.bench._text import decimal, seconds
@@ -109,7 +109,7 @@ def _time_setting(session: Session, setting: str, h5ad: Path, flags: Sequence[st
 
 def _command(session: Session, h5ad: Path, out: Path, flags: Sequence[str]) -> Finished:
     where = ["--h5ad", str(h5ad), "--output-dir", str(out), "--parallel", str(session.threads)]
-    return session.program([*spacetravlr_command(), "--plain", *where, *flags])
+    return session.program([*command_of(), "--plain", *where, *flags])
 
 
 def measure(point: dict[str, Any]) -> dict[str, Any]:

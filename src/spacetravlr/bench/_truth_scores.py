@@ -74,7 +74,8 @@ class AnswerKey:
     def score_edges(self, estimate: Estimate) -> dict[str, float]:
         """Return, by kind of edge, how well the true ones rank and how often their sign is right.
 
-        Edges are ranked by |beta| sd(x) / sd(y) within cell types, times their stability where it is known.
+        Edges are ranked by |beta| sd(x) / sd(y) within cell types, times their stability where it is known. For
+        `auprc_pooled` other cell types count too.
         """
         found = edge_recovery(
             estimate.betas,
@@ -89,7 +90,7 @@ class AnswerKey:
         out: dict[str, float] = {}
         for kind, one in found.items():
             out |= {f"auprc_{kind}": one.auprc, f"base_{kind}": one.base_rate, f"auroc_{kind}": one.auroc}
-            out |= {f"sign_{kind}": one.sign}
+            out |= {f"sign_{kind}": one.sign, f"auprc_pooled_{kind}": one.auprc_pooled}
         lists = edge_lists(
             estimate.betas,
             self.edges,

@@ -29,6 +29,9 @@ COLUMNS = {
 """Metric -> heading of the main table."""
 
 TRUST = {
+    "auprc_pooled_TF": "pooled TF",
+    "auprc_pooled_LR": "pooled LR",
+    "auprc_pooled_TFL": "pooled TFL",
     "top_TF": "first TF",
     "top_LR": "first LR",
     "top_TFL": "first TFL",
@@ -43,6 +46,7 @@ TRUST = {
 """Metric -> heading of the table on what a reader of the coefficients sees."""
 
 TRUST_NOTE = (
+    "pooled: AUPRC when what is found in other cell types counts (`spacetravlr edges --pooled`);",
     "first: how many are true of those that rank first, as many as a quarter of the true ones;",
     "false: untrue candidates with |beta| sd(x) / sd(y) above 0.1; r: correlation with the true sizes;",
     "slope: of the truth on them, 1 is the right size.",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spacetravlr.bench._commands import spacetravlr_command
+from spacetravlr.bench._commands import command_of
 from spacetravlr.bench._host import host_facts
 from spacetravlr.bench._process import Finished
 from spacetravlr.bench._session import Session
@@ -48,7 +48,7 @@ def time_training(session: Session, h5ad: Path, out: Path, flags: Sequence[str])
     load = host_facts()["load_average"]
     before = _children_cpu()
     where = ["--h5ad", str(h5ad), "--output-dir", str(out), "--parallel", str(session.threads)]
-    done = session.program([*spacetravlr_command(), "--plain", *where, *flags])
+    done = session.program([*command_of(), "--plain", *where, *flags])
     after = _children_cpu()
     return Timed(done, None if before is None or after is None else after - before, load)
 

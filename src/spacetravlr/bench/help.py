@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from spacetravlr.bench._commands import spacetravlr_command
+from spacetravlr.bench._commands import command_of
 from spacetravlr.bench._session import Session
 from spacetravlr.bench._text import megabytes, seconds
 
@@ -20,7 +20,7 @@ def run(session: Session) -> None:
     commands = {
         "python": [sys.executable, "-c", "pass"],
         "import spacetravlr": [sys.executable, "-c", "import spacetravlr"],
-        "spacetravlr --help": [*spacetravlr_command(), "--help"],
+        "spacetravlr --help": [*command_of(), "--help"],
     }
     session.dataset = {"recipe": "none"}
     for what, argv in commands.items():

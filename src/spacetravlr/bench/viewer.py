@@ -22,6 +22,7 @@ from typing import Any
 from spacetravlr.bench._session import Session
 from spacetravlr.bench._text import megabytes, seconds
 from spacetravlr.bench._viewer_page import ShownPage, browser, why_not
+from spacetravlr.errors import install_command
 
 _CELLS = (100_000, 1_000_000)
 _QUICK = (20_000,)
@@ -179,9 +180,7 @@ def _server(sample: Path, cache: Path) -> Iterator[tuple[_Client, subprocess.Pop
     try:
         line = "" if process.stdout is None else process.stdout.readline()
         if not line.startswith("viewer:"):
-            raise RuntimeError(
-                "the server does not start; is the extra installed? pip install 'spacetravlr-py[viewer]'"
-            )
+            raise RuntimeError(f"the server does not start; is the extra installed? {install_command('viewer')}")
         client = _Client(int(line.strip().rstrip("/").rpartition(":")[2]))
         try:
             yield client, process, began

@@ -17,6 +17,7 @@ from spacetravlr.betas.names import (
     is_betadata_file_name,
     unescape_gene,
 )
+from spacetravlr.betas.pooling import pooled_scores
 from spacetravlr.betas.table import Betas
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "escape_gene",
     "gene_of_file",
     "is_betadata_file_name",
+    "pooled_scores",
     "run_splash",
     "shared_rows",
     "splash",

@@ -176,6 +176,17 @@ def splash(
         If names are missing or occur twice, shapes disagree or `rows` points outside the table.
     ConfigError
         If `scale`, `cap` or `min_expression` is impossible.
+
+    Examples
+    --------
+    >>> from spacetravlr.betas import splash
+    >>> table, tissue = run.betas("Agr2"), run.tissue()
+    >>> ligands = sorted({*table.ligands, *table.tfl_ligands})
+    >>> received = stl.SignalField(tissue.xy, radius=200.0).apply(tissue.columns(ligands))
+    >>> rows = table.rows_for(tissue.row_keys, tissue.cells)
+    >>> found = splash(table, received, received, adata.to_df(), ligands=ligands, rows=rows)
+    >>> found.shape == (300, len(table.modulator_genes)), "beta_Pax6" in found
+    (True, True)
     """
     check_settings(scale, cap)
     inputs = SplashInputs.prepare(

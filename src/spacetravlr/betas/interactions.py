@@ -70,6 +70,13 @@ def collect_interactions(
         If tables by cell come without labels, or an array of labels without cell names.
     InputError
         If labels and cell names differ in number, or no row has a label.
+
+    Examples
+    --------
+    >>> from spacetravlr.betas import collect_interactions
+    >>> table = collect_interactions(run.betabase, run.tissue().cluster_cell_types)
+    >>> table.columns.tolist()
+    ['interaction', 'target_gene', 'interaction_type', 'cell_type', 'beta']
     """
     import pandas as pd
 

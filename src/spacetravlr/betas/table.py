@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Coefficients = NDArray[np.float64] | NDArray[np.float32]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Betas:
     """The coefficients of one target: a row per cluster or per cell, a column per modulator.
 
@@ -54,6 +54,8 @@ class Betas:
     Examples
     --------
     >>> betas = stl.Betas.read("my_run/Agr2_betadata.feather")
+    >>> betas
+    Betas(Agr2: 28 modulators in 5 clusters)
     >>> betas.by, betas.row_labels, betas.tfs[:2]
     ('cluster', ('0', '1', '2', '3', '4'), ('Cebpb', 'Pax6'))
     >>> betas.to_frame().columns[:3].tolist()
@@ -88,6 +90,9 @@ class Betas:
         if len(set(self.modulators)) < n_modulators:
             twice = {name for name in self.modulators if self.modulators.count(name) > 1}
             raise InputError(f"betas of {self.target}: modulators named more than once: {listing(sorted(twice))}")
+
+    def __repr__(self) -> str:
+        return f"Betas({self.target}: {len(self.modulators)} modulators in {len(self.row_labels)} {self.by}s)"
 
     @classmethod
     def read(cls, path: Path | str) -> Betas:

@@ -7,8 +7,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.table import Column
 from rich.text import Text
 
-from spacetravlr.cli._displays import InPlace
+from spacetravlr.cli._displays import InPlace, at_work
 from spacetravlr.cli._lines import Line
+from spacetravlr.events import Event, RunStarted, StageFinished, StageStarted
 from spacetravlr.pace import Pace
 from spacetravlr.words import duration, score, speed
 
@@ -31,16 +32,23 @@ class BarDisplay(InPlace):
         self._pace = pace
         self._console = Console(stderr=True, highlight=False)
         width = self._console.width
+        self._counts = _Counts(pace, narrow=width < _NARROW)
         self._progress = Progress(
             SpinnerColumn(),
             BarColumn(bar_width=min(max(width - _TEXT_WIDTH, _SMALLEST_BAR), _LARGEST_BAR)),
-            _Counts(pace, narrow=width < _NARROW),
+            self._counts,
             console=self._console,
             transient=True,
             refresh_per_second=5,
         )
         self._task = self._progress.add_task("", total=None)
         self._progress.start()
+
+    def hear(self, event: Event) -> None:
+        """Take note of the step that goes on."""
+        if isinstance(event, StageStarted | StageFinished | RunStarted):
+            self._counts.stage = event if isinstance(event, StageStarted) else None
+            self._counts.since = self._pace.clock()
 
     def show(self, line: Line) -> None:
         """Print a message above the bar; genes are in the bar."""
@@ -64,11 +72,16 @@ class _Counts(ProgressColumn):
         super().__init__(table_column=Column(no_wrap=True, overflow="ellipsis"))
         self._pace = pace
         self._narrow = narrow
+        self.stage: StageStarted | None = None
+        """The step that goes on."""
+        self.since = pace.clock()
+        """When it began."""
 
     def render(self, task: Task) -> Text:  # noqa: ARG002 - the counts are not in the task
         pace = self._pace
         if not pace.total:
-            return Text("setting up", style="dim")
+            doing = "setting up" if self.stage is None else at_work(self.stage)
+            return Text(f"{doing}  {duration(pace.clock() - self.since)}", style="dim")
         text = Text(f"{pace.done}/{pace.total}", style="bold")
         if pace.last is not None and not self._narrow:
             gene = pace.last.gene

@@ -9,7 +9,7 @@ from spacetravlr.cli._perturb_run import check_file
 from spacetravlr.cli._perturb_tables import check_table_name, write_table
 from spacetravlr.cli._perturb_voice import Voice
 from spacetravlr.cli._recap import perturb_line
-from spacetravlr.errors import InputError, UsageError, listing, nearest
+from spacetravlr.errors import InputError, UsageError, did_you_mean, listing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,8 +117,7 @@ def with_trust(table: pd.DataFrame, edges: pd.DataFrame, types: Mapping[str, str
 def _check_words(words: list[str], known: tuple[str, ...]) -> None:
     unknown = [word for word in words if word not in known]
     if unknown or not words:
-        close = nearest(unknown[0], known) if unknown else None
-        hint = f"; did you mean {close}?" if close else ""
+        hint = did_you_mean(unknown[0], known) if unknown else ""
         shown = listing(unknown) if unknown else "nothing"
         raise UsageError(f"--aggregate: {shown} is none of {listing(known)}{hint}")
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from spacetravlr.cli._aside import Aside
 from spacetravlr.cli._displays import PlainDisplay, Result, is_terminal
-from spacetravlr.cli._extras import install
 from spacetravlr.cli._lines import Line
+from spacetravlr.errors import install_command
 from spacetravlr.events import Event
 
 if TYPE_CHECKING:
     from spacetravlr.tui.train_keys import Role
 
-HINT = f"for the full-screen dashboard: {install('tui')}; for lines only: --plain"
+HINT = f"for the full-screen dashboard: {install_command('tui')}; for lines only: --plain"
 _PATIENCE = 2.0
 """Seconds that a screen gets to close before the terminal is restored without it."""
 _MOST_WARNINGS = 5

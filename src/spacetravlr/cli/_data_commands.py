@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from spacetravlr.cli._errors import Guard
+from spacetravlr.cli._facts import facts
 from spacetravlr.cli._prepare_flags import PREPARE_FLAGS, with_raw
 from spacetravlr.cli._program import BEGIN
 
@@ -17,9 +18,28 @@ _PREPARE = """Make a raw sample ready: quality filters, normalisation, genes, cl
 RAW is an .h5ad file, a 10x .h5 file, a 10x folder (matrix.mtx), an output folder of Visium, Visium HD or Xenium, or a \
 SpatialData .zarr. Preparing what is prepared already changes nothing.
 """
+_PREPARE_EPILOG = """
+Examples:
+
+$ spacetravlr prepare raw.h5ad -o sample.h5ad
+
+$ spacetravlr prepare visium_run/outs -o sample.h5ad --cluster-key annotation --um-per-unit 0.5
+
+$ spacetravlr --h5ad sample.h5ad --output-dir my_run
+"""
+_RADIUS_EPILOG = """
+Example:
+
+$ spacetravlr radius --h5ad sample.h5ad --radii 50,100,200
+"""
 _Length = Annotated[
     float | None, typer.Option(metavar="NUMBER", help="Micrometres per unit of the coordinates, if you know it.")
 ]
+
+
+def _said(key: str) -> str:
+    """Return what the help of training says of a setting."""
+    return facts()[key].help.replace("[", r"\[")
 
 
 def _prepare(ctx: typer.Context, raw: str, **given: Any) -> None:  # noqa: ARG001 - commands with a table of flags get it
@@ -92,10 +112,10 @@ def _radius(
     network_data_dir: Annotated[
         str | None, typer.Option(metavar="DIR", help="Directory with {mouse,human}_network.parquet.")
     ] = None,
-    layer: Annotated[str | None, typer.Option(metavar="NAME", help="As for training.")] = None,
-    response_layer: Annotated[str | None, typer.Option(metavar="NAME", help="As for training.")] = None,
-    cluster_annot: Annotated[str | None, typer.Option(metavar="COLUMN", help="As for training.")] = None,
-    sample: Annotated[str | None, typer.Option(metavar="COLUMN", help="As for training.")] = None,
+    layer: Annotated[str | None, typer.Option(metavar="NAME", help=_said("data.layer"))] = None,
+    response_layer: Annotated[str | None, typer.Option(metavar="NAME", help=_said("data.response_layer"))] = None,
+    cluster_annot: Annotated[str | None, typer.Option(metavar="COLUMN", help=_said("data.cluster_annot"))] = None,
+    sample: Annotated[str | None, typer.Option(metavar="COLUMN", help=_said("data.sample"))] = None,
     as_json: Annotated[bool, typer.Option("--json", metavar=" ", help="One JSON object, for scripts.")] = False,
     json_out: Annotated[str | None, typer.Option(metavar="FILE", help="Also write it to a file.")] = None,
 ) -> None:
@@ -123,6 +143,6 @@ def register(app: typer.Typer) -> None:
     command = partial(app.command, rich_help_panel=BEGIN)
     command("doctor")(_doctor)
     command("peek")(_peek)
-    command("prepare", help=_PREPARE)(with_raw(_prepare, PREPARE_FLAGS))
-    command("radius")(_radius)
+    command("prepare", help=_PREPARE, epilog=_PREPARE_EPILOG)(with_raw(_prepare, PREPARE_FLAGS))
+    command("radius", epilog=_RADIUS_EPILOG)(_radius)
     command("init")(_init)

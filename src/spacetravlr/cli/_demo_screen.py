@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from spacetravlr.cli._dashboard import DashboardDisplay, can_show, has_screens
-from spacetravlr.cli._extras import install
 from spacetravlr.cli._lines import Narrator
 from spacetravlr.cli._recap import counts_text
 from spacetravlr.cli._watch_screen import Leaving
-from spacetravlr.errors import UsageError
+from spacetravlr.errors import UsageError, install_command
 
 if TYPE_CHECKING:
     from spacetravlr.events import Event
@@ -35,7 +34,7 @@ def show_demo(given: Mapping[str, Any]) -> int:
         raise UsageError("--demo shows the dashboard and --plain does without it: leave one of them out")
     if not has_screens():
         raise UsageError(
-            f"--demo needs the library of the screens: {install('tui')}; `spacetravlr demo` trains for real"
+            f"--demo needs the library of the screens: {install_command('tui')}; `spacetravlr demo` trains for real"
         )
     if not can_show():
         raise UsageError("--demo needs a terminal; `spacetravlr demo` simulates a tissue and trains on it")

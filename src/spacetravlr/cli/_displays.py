@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO, TypeVar
@@ -12,13 +13,16 @@ from spacetravlr.cli._aside import silence
 from spacetravlr.cli._lines import Line
 from spacetravlr.cli._terminal import draws
 from spacetravlr.errors import RunDirectoryError
+from spacetravlr.events import Event, RunStarted, StageFinished, StageStarted
 from spacetravlr.pace import Pace
+from spacetravlr.words import one_line
 
 if TYPE_CHECKING:
-    from spacetravlr.events import Event
     from spacetravlr.run import RunDirectory
 
 Result = TypeVar("Result")
+_MOMENT = 3.0
+"""Seconds after which a step that goes on is told where nothing is drawn."""
 
 
 class Display(Protocol):
@@ -91,12 +95,27 @@ class PlainDisplay(InPlace):
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._writing = threading.Lock()
+        self._late: threading.Timer | None = None
+
+    def hear(self, event: Event) -> None:
+        """Say which step goes on if it takes more than a moment; what ends is told by lines."""
+        if not isinstance(event, StageStarted | StageFinished | RunStarted):
+            return
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+        if isinstance(event, StageStarted):
+            self._late = threading.Timer(_MOMENT, self.show, (Line(at_work(event)),))
+            self._late.daemon = True
+            self._late.start()
 
     def show(self, line: Line) -> None:
         """Write a line at once, so that a reader of a pipe or a file sees it."""
         try:
-            self._stream.write(f"{line.text}\n")
-            self._stream.flush()
+            with self._writing:
+                self._stream.write(f"{line.text}\n")
+                self._stream.flush()
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
@@ -107,7 +126,14 @@ class PlainDisplay(InPlace):
         """Do nothing: lines say it all."""
 
     def close(self) -> None:
-        """Do nothing."""
+        """Say nothing about a step that goes on."""
+        if self._late is not None:
+            self._late.cancel()
+
+
+def at_work(event: StageStarted) -> str:
+    """Return the line about a step that goes on."""
+    return one_line(f"{event.stage} ...{f' ({event.detail})' if event.detail else ''}")
 
 
 class RunLog:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from spacetravlr.cli._doctor_check import Check
 from spacetravlr.cli._doctor_packages import version_of
-from spacetravlr.cli._extras import install
+from spacetravlr.errors import install_command
 from spacetravlr.words import count, size
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -91,7 +91,7 @@ def device() -> Iterator[Check]:
             "device",
             "note",
             "CPU; there is a graphics processor, but torch is not installed",
-            install("cnn"),
+            install_command("cnn"),
         )
     else:
         yield Check(

@@ -10,9 +10,18 @@ from importlib import metadata
 
 from spacetravlr import __version__
 from spacetravlr.cli._doctor_check import Check
-from spacetravlr.cli._extras import EXTRAS, PACKAGE, install
+from spacetravlr.errors import PACKAGE, install_command
 from spacetravlr.process import import_quietly
 
+EXTRAS = {
+    "pp": "prepare",
+    "cnn": "the niche network, and solving on a graphics processor",
+    "cluster": "training on several machines",
+    "tui": "the dashboard",
+    "viewer": "the viewer in a browser",
+    "mcp": "the server for assistants",
+}
+"""The optional parts of this package, and what each of them is for."""
 OLDEST = (3, 11)
 _IMPORTED_AS = {"scikit-learn": "sklearn", "dask-jobqueue": "dask_jobqueue", "umap-learn": "umap"}
 _READERS = {"spatialdata": "SpatialData stores"}
@@ -58,11 +67,11 @@ def extras() -> Iterator[Check]:
         absent = [name for name in needs if version_of(name) is None]
         if absent:
             found = f"not installed: {', '.join(absent)}; for {EXTRAS[extra]}"
-            yield Check(f"[{extra}]", "note", found, install(extra))
+            yield Check(f"[{extra}]", "note", found, install_command(extra))
             continue
         troubles = [trouble for name, oldest in needs.items() if (trouble := broken(name, oldest))]
         if troubles:
-            yield Check(f"[{extra}]", "problem", "; ".join(troubles), f"{install(extra)} --upgrade")
+            yield Check(f"[{extra}]", "problem", "; ".join(troubles), f"{install_command(extra)} --upgrade")
         else:
             yield Check(f"[{extra}]", "ok", ", ".join(f"{name} {version_of(name)}" for name in needs))
 

@@ -30,6 +30,7 @@ def show_edges(
     cluster: str | None = None,
     top: int | None = None,
     csv: str | None = None,
+    pooled: bool = False,
 ) -> int:
     """Show or write the edges of a run, and return the exit code.
 
@@ -45,6 +46,8 @@ def show_edges(
         How many; None for 20 on the screen and all in a file.
     csv
         File to write instead.
+    pooled
+        Whether other clusters count in the score.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def show_edges(
 
         genes = None if gene is None else [name.strip() for name in gene.split(",") if name.strip()]
         run = Run.open(directory)
-        found = run.edges(genes, cluster, members=True)
+        found = run.edges(genes, cluster, members=True, pooled=pooled)
         types = {} if csv else cell_types_of(run)
     shown = found.head(top or (len(found) if file is not None else _TOP))
     if file is not None:

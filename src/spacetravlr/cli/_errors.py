@@ -126,7 +126,10 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None) -> 
     except _PARSER_ERROR as error:
         message = error.format_message()  # type: ignore[attr-defined]
         hint = " The sample is given as --h5ad FILE." if message.startswith("No such command") else ""
-        complain(f"{message.removesuffix('.')}.{hint} Try '{program} --help'.")
+        # the command whose help has the answer
+        where = getattr(getattr(error, "ctx", None), "command_path", program)
+        end = "" if message.rstrip(".").endswith("?") else "."
+        complain(f"{message.rstrip('.')}{end}{hint} Try '{where} --help'.")
         return getattr(error, "exit_code", USAGE_CODE)
     return code if isinstance(code, int) else 0
 

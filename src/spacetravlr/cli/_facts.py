@@ -35,7 +35,7 @@ class Fact:
         # false is what a switch that is not given means anyway, and some descriptions tell their defaults themselves
         tells = "Unset:" in self.description
         if not tells and self.default is not None and self.default is not False and self.default not in ("", []):
-            parts.append(f"Default: {_shown(self.default)}.")
+            parts.append(f"Default: {shown_value(self.default)}.")
         return " ".join(parts)
 
 
@@ -69,7 +69,8 @@ def write_facts() -> None:
     FILE.write_text(make_facts(), encoding="utf-8")
 
 
-def _shown(value: object) -> str:
+def shown_value(value: object) -> str:
+    """Return a default as help shows it: `200`, not `200.0`."""
     if isinstance(value, float):
         plain = value == 0 or _SHORTEST_PLAIN <= abs(value) < _LONGEST_PLAIN
         return f"{value:g}" if plain else f"{value:g}".replace("e-0", "e-")

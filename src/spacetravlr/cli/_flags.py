@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from spacetravlr.cli._facts import Fact, facts
-from spacetravlr.errors import nearest
+from spacetravlr.errors import did_you_mean
 
 _TYPES: Mapping[str, type] = {"number": float, "integer": int, "flag": bool}
 _METAVARS: Mapping[str, str] = {
@@ -101,8 +101,6 @@ def _chooser(choices: tuple[str, ...], aliases: Mapping[str, str]) -> Callable[[
         word = aliases.get(text, text)
         if word in choices:
             return word
-        close = nearest(text, choices)
-        hint = f"; did you mean {close}?" if close else ""
-        raise typer.BadParameter(f"{text!r} is not one of {', '.join(choices)}{hint}")
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(choices)}{did_you_mean(text, choices)}")
 
     return choose

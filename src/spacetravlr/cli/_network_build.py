@@ -14,7 +14,7 @@ from spacetravlr.atomic import check_directory
 from spacetravlr.cli._perturb_run import check_file
 from spacetravlr.cli._perturb_tables import text_table
 from spacetravlr.cli._perturb_voice import Voice
-from spacetravlr.errors import UsageError, listing, nearest
+from spacetravlr.errors import UsageError, did_you_mean, listing
 from spacetravlr.words import count, size
 
 if TYPE_CHECKING:
@@ -142,8 +142,7 @@ def per_file(files: Sequence[str], given: Sequence[str], flag: str) -> dict[str,
         matching = [file for file in files if name in _names(file)]
         if len(matching) != 1:
             known = sorted({one for file in files for one in _names(file)})
-            close = nearest(name, known)
-            hint = f"; did you mean {close}?" if close and not matching else ""
+            hint = "" if matching else did_you_mean(name, known)
             raise UsageError(f"{shown} {text}: {name!r} is the name of {len(matching) or 'none'} of the files{hint}")
         found[matching[0]] = value
     return {file: found.get(file, for_all) for file in files if file in found or for_all is not None}  # type: ignore[misc]

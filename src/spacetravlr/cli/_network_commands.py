@@ -232,7 +232,9 @@ def _show(
     gene: Annotated[
         str | None, typer.Option(metavar="GENE", help="Show what may regulate it, and what it does.")
     ] = None,
-    network_data_dir: Annotated[str | None, typer.Option(metavar="DIR", help="Where network files are.")] = None,
+    network_data_dir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Directory with {mouse,human}_network.parquet.")
+    ] = None,
     tf_ligand_cutoff: Annotated[
         float, typer.Option(metavar="NUMBER", help="Ligand-TF weights must be above it.")
     ] = 0.2,
@@ -266,7 +268,9 @@ def _tf_priors(
     species: Annotated[
         str | None, typer.Option(metavar="WORD", help="mouse or human. Default: by the gene names.")
     ] = None,
-    network_data_dir: Annotated[str | None, typer.Option(metavar="DIR", help="Where network files are.")] = None,
+    network_data_dir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Directory with {mouse,human}_network.parquet.")
+    ] = None,
     genes: Annotated[str | None, typer.Option(metavar="A,B,...", help="Only these targets.")] = None,
     bags: Annotated[int, typer.Option(metavar="N", help="Bootstrap samples of each cell type.")] = 20,
     feature_share: Annotated[

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from spacetravlr.cli._perturb_tables import text_table
 from spacetravlr.cli._perturb_voice import Voice
-from spacetravlr.errors import InputError, UsageError, listing, nearest
+from spacetravlr.errors import InputError, UsageError, did_you_mean, listing
 from spacetravlr.words import count
 
 if TYPE_CHECKING:
@@ -99,9 +99,8 @@ def _genes(h5ad: str) -> tuple[str, ...]:
 def _check_gene(gene: str, network: PriorNetwork, genes: tuple[str, ...] | None) -> None:
     known = network.symbols if genes is None else genes
     if gene not in known:
-        close = nearest(gene, known)
         where = "the network" if genes is None else "the sample"
-        raise InputError(f"{gene}: is not a gene of {where}" + (f"; did you mean {close}?" if close else ""))
+        raise InputError(f"{gene}: is not a gene of {where}{did_you_mean(gene, known)}")
 
 
 def _counts(found: Counts) -> list[str]:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 _SUFFIXES = (".feather", ".h5ad")
 EXAMPLE = "spacetravlr-perturb --run-toml my_run/spacetravlr_run_repro.toml --gene Foxo1 --out ko.feather"
 _N_SHOWN = 5
+_PRINTED = {"top": "--top", "negative_control": "--negative-control"}
+"""Flags that print a table, with a file or without one."""
+_KEEP = "--out FILE.feather"
 # what else says what is perturbed, beside genes and doses
 _AGAIN = ("h5ad", "config", "n_propagation", "profile", "beta_scale_factor", *SCOPE_FLAGS)
 
@@ -47,13 +50,14 @@ class _Job:
     run_toml: str | Path
     doses: Mapping[str, str]
     """Dose of each gene, as it was written."""
-    out: Path
+    out: Path | None
+    """None if it is only to be printed."""
     top: int | None
     controls: int | None
 
     @property
-    def control_file(self) -> Path:
-        return self.out.with_name(f"{self.out.stem}_control.feather")
+    def control_file(self) -> Path | None:
+        return None if self.out is None else self.out.with_name(f"{self.out.stem}_control.feather")
 
 
 def run_perturbation(given: Mapping[str, Any]) -> int:
@@ -77,7 +81,7 @@ def run_perturbation(given: Mapping[str, Any]) -> int:
         from spacetravlr.cli._batch import run_batch
 
         return run_batch(given, batch, config)
-    if given["out"] is None:
+    if given["out"] is None and all(given[name] is None for name in _PRINTED):
         from spacetravlr.cli._perturb_interactive import run_interactive
 
         return run_interactive(given, config)
@@ -93,11 +97,13 @@ def run_perturbation(given: Mapping[str, Any]) -> int:
         run.model(profile=run.config.perturbation.profile)
         voice.detail(f"load: {time.perf_counter() - began:.2f} s")
         effect = _simulate(run, targets, rows=rows, voice=voice)
-        writing = time.perf_counter()
-        effect.write(job.out)
-        voice.detail(f"write: {time.perf_counter() - writing:.2f} s")
+        if job.out is not None:
+            writing = time.perf_counter()
+            effect.write(job.out)
+            voice.detail(f"write: {time.perf_counter() - writing:.2f} s")
         voice.detail(f"total: {time.perf_counter() - began:.2f} s")
-        voice.say(written_text(effect, job.out))
+        if job.out is not None:
+            voice.say(written_text(effect, job.out))
         if job.top is None and job.controls is None:
             voice.say(changed_text(effect))
         if job.top is not None:
@@ -109,7 +115,9 @@ def run_perturbation(given: Mapping[str, Any]) -> int:
 
 
 def _next(given: Mapping[str, Any], job: _Job, run: Run) -> str:
-    """Return how to look at the same perturbation on screens; after a table, how to compare it with other genes."""
+    """Return how to keep what was only printed, else how to look at it on screens or to compare it with other genes."""
+    if job.out is None:
+        return f"nothing was written; {_KEEP} keeps the simulated expression"
     toml = shlex.quote(str(run.directory.files.toml))
     if job.top is not None or job.controls is not None:
         return f"next: spacetravlr-perturb screen --run-toml {toml}"
@@ -153,15 +161,17 @@ def _control(job: _Job, run: Run, *, effect: Effect, rows: NDArray[np.int64] | N
             n_random=number,
             progress=lambda done, of: advance(done, of, "negative controls"),
         )
-    write_table(table, job.control_file)
     voice.say(CONTROLS_ASK)
-    voice.say(f"Wrote {job.control_file} ({len(table):,} p values)")
+    if job.control_file is not None:
+        write_table(table, job.control_file)
+        voice.say(f"Wrote {job.control_file} ({len(table):,} p values)")
     sys.stdout.write(f"{control_text(table, job.top or _N_SHOWN)}\n")
 
 
 def _check_flags(given: Mapping[str, Any], config: ConfigFile | None) -> _Job:
     if given["plain"]:
-        raise UsageError("--plain is about choosing at a terminal, and --out FILE does without: give one of them")
+        flag = "--out FILE" if given["out"] is not None else _printed_flag(given)
+        raise UsageError(f"--plain is about choosing at a terminal, and {flag} does without: give one of them")
     run_toml = given["run_toml"] or (None if config is None else config.run_toml)
     if run_toml is None:
         also = "" if config is None else f", and {config.path} has no run_toml"
@@ -169,13 +179,18 @@ def _check_flags(given: Mapping[str, Any], config: ConfigFile | None) -> _Job:
     genes = split_words(given["gene"] or [])
     if not genes:
         raise UsageError(f"--gene is missing. For example: {EXAMPLE}")
-    out = Path(given["out"]).expanduser()
-    if out.suffix not in _SUFFIXES:
-        raise UsageError(f"--out {out}: the name must end in {' or '.join(_SUFFIXES)}")
-    check_file(out, "--out")
+    out = None if given["out"] is None else Path(given["out"]).expanduser()
+    if out is not None:
+        if out.suffix not in _SUFFIXES:
+            raise UsageError(f"--out {out}: the name must end in {' or '.join(_SUFFIXES)}")
+        check_file(out, "--out")
     at_least_one(given, "top", "negative_control")
     doses = doses_of(genes, split_words(given["desired_expr"] or ["0"]))
     return _Job(run_toml, doses, out, given["top"], given["negative_control"])
+
+
+def _printed_flag(given: Mapping[str, Any]) -> str:
+    return next(flag for name, flag in _PRINTED.items() if given[name] is not None)
 
 
 def doses_of(genes: list[str], doses: list[str]) -> dict[str, str]:

@@ -126,21 +126,21 @@ PERTURB_FLAGS: tuple[Flag, ...] = (
         ("--out", "--export"),
         OUTPUT,
         help="Where to write: .feather (simulated expression) or .h5ad (baseline, simulated and difference). Without "
-        "it you choose interactively.",
+        "it, and without the next two flags, you choose interactively.",
         kind="path",
         metavar="FILE",
     ),
     Flag(
         ("--top",),
         OUTPUT,
-        help="Also print the genes that change most in each cell type.",
+        help="Print the genes that change most in each cell type, this many of each.",
         kind="integer",
     ),
     Flag(
         ("--negative-control",),
         OUTPUT,
-        help="Also compare with this many tissues of shuffled positions and with as many other genes; prints p values "
-        "and writes all of them to {out}_control.feather. Takes as many simulations.",
+        help="Compare with this many tissues of shuffled positions and with as many other genes; prints p values, and "
+        "with --out writes all of them to {out}_control.feather. Takes as many simulations.",
         kind="integer",
     ),
     _VERBOSE,

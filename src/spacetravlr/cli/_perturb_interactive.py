@@ -10,13 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spacetravlr.cli._extras import install
 from spacetravlr.cli._perturb import EXAMPLE, doses_of
 from spacetravlr.cli._perturb_run import open_run, read_sample
 from spacetravlr.cli._perturb_scope import rows_to_perturb, split_words, stored_table
 from spacetravlr.cli._perturb_voice import Voice
 from spacetravlr.cli._terminal import draws, is_terminal
-from spacetravlr.errors import UsageError
+from spacetravlr.errors import UsageError, install_command
 
 if TYPE_CHECKING:
     from spacetravlr.cli._perturb_config import ConfigFile
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from spacetravlr.run import Run
     from spacetravlr.run.loading import LoadProgress
 
-_BATCH_ONLY = {"top": "--top", "negative_control": "--negative-control"}
-_EXTRA = f"the full screen needs the extra tui ({install('tui')}); here is the prompt"
+_EXTRA = f"the full screen needs the extra tui ({install_command('tui')}); here is the prompt"
 
 
 def run_interactive(given: Mapping[str, Any], config: ConfigFile | None) -> int:
@@ -43,9 +41,6 @@ def run_interactive(given: Mapping[str, Any], config: ConfigFile | None) -> int:
     SpaceTravLRError
         If something is wrong with flags or run, or with a script that is piped in.
     """
-    for name, flag in _BATCH_ONLY.items():
-        if given[name] is not None:
-            raise UsageError(f"{flag} is about a result that is written at once: give --out FILE too")
     path = given["run_toml"] or (None if config is None else config.run_toml)
     at_terminal = is_terminal(sys.stdin)
     lines = iter(()) if at_terminal else _lines()
@@ -166,8 +161,8 @@ def _something(lines: Iterator[str]) -> Iterator[str]:
     first = next(lines, None)
     if first is None:
         raise UsageError(
-            "there is no terminal to choose at, and nothing to do: give --out FILE, or pipe commands into it "
-            f"(echo help). For example: {EXAMPLE}"
+            "there is no terminal to choose at, and nothing to do: give --out FILE or --top N, or pipe commands into "
+            f"it (echo help). For example: {EXAMPLE}"
         )
 
     def both() -> Iterator[str]:

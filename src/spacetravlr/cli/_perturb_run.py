@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacetravlr.atomic import check_directory
-from spacetravlr.errors import InputError, UsageError, listing, nearest
+from spacetravlr.errors import InputError, UsageError, did_you_mean, listing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,8 +106,7 @@ def check_genes(genes: Sequence[str], measured: Sequence[str]) -> None:
     known = set(measured)
     unknown = [gene for gene in genes if gene not in known]
     if unknown:
-        close = nearest(unknown[0], measured)
-        hint = f"; did you mean {close}?" if close else ""
+        hint = did_you_mean(unknown[0], measured)
         verb = "gene {} is" if len(unknown) == 1 else "genes {} are"
         raise InputError(
             f"{verb.format(listing(map(repr, unknown), 5))} not among the {len(known)} measured genes{hint}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ CONTROLS_ASK = (
     "p other genes: does this gene do more than others like it?"
 )
 """What the negative controls ask, in a line."""
+_DIGITS = 9
+_NOISE = 10.0**-_DIGITS
+"""Changes of expression below this are the rounding of sums."""
 _CONTROLS = {"shuffled": "p shuffled", "random_targets": "p other genes"}
 
 
@@ -71,7 +75,7 @@ def written_text(effect: Effect, path: Path) -> str:
 
 def changed_text(effect: Effect, n: int = 3) -> str:
     """Return in one line what changes most, over all cells."""
-    table = effect.top(n)
+    table = _beyond_rounding(effect.top(n))
     if table.empty:
         return "no other gene changes: no model listens to what was perturbed, or it is not expressed there"
     shown = ", ".join(f"{one_line(str(row.gene))} {row.mean_delta:+.3g}" for row in table.itertuples())
@@ -80,7 +84,7 @@ def changed_text(effect: Effect, n: int = 3) -> str:
 
 def top_text(effect: Effect, n: int) -> str:
     """Return the genes that change most in each cell type."""
-    table = effect.top(n, by="cell_type")
+    table = natural_order(_beyond_rounding(effect.top(n, by="cell_type")), "cell_type")
     if table.empty:
         return "no other gene changes"
     columns = ["cell_type", "gene", "mean_delta", "mean_abs_delta", "baseline_mean", "simulated_mean"]
@@ -90,15 +94,34 @@ def top_text(effect: Effect, n: int) -> str:
 
 def control_text(table: pd.DataFrame, n: int) -> str:
     """Return the genes that change most in each cell type, with the p values of their negative controls."""
+    table = table if table.empty else table[table["mean_abs_delta"] >= _NOISE]
     if table.empty:
         return "no other gene changes, so there is nothing to compare"
     keys = ["cell_type", "gene", "mean_abs_delta"]
     wide = table.pivot_table(index=keys, columns="control", values="p_value").reset_index()
-    wide = wide.sort_values(["cell_type", "mean_abs_delta", "gene"], ascending=[True, False, True])
+    wide = natural_order(wide.sort_values(["mean_abs_delta", "gene"], ascending=[False, True]), "cell_type")
     wide = wide.groupby("cell_type", sort=False).head(n)
     kinds = [kind for kind in _CONTROLS if kind in wide]
     header = ["cell type", "gene", "|change|", *(_CONTROLS[kind] for kind in kinds)]
     return text_table(header, wide[[*keys, *kinds]].itertuples(index=False, name=None))
+
+
+def _beyond_rounding(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that change by more than the rounding of sums, and means that cancel out as 0."""
+    kept = table[table["mean_abs_delta"] >= _NOISE]
+    # no minus before a 0
+    return kept.assign(mean_delta=kept["mean_delta"].round(_DIGITS) + 0.0)
+
+
+def natural_order(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return a table sorted by labels as people count, 2 before 10; rows of one label keep their order."""
+    order = {label: place for place, label in enumerate(sorted(table[column].unique(), key=_natural))}
+    return table.sort_values(column, key=lambda labels: labels.map(order), kind="stable")
+
+
+def _natural(label: object) -> list[int | str]:
+    # every other piece is a number
+    return [int(piece) if place % 2 else piece.casefold() for place, piece in enumerate(re.split(r"(\d+)", str(label)))]
 
 
 def screen_text(table: pd.DataFrame, n: int, n_top: int = 5) -> str:

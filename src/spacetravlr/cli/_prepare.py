@@ -36,10 +36,13 @@ def run_prepare(raw: str, given: dict[str, Any]) -> int:
     ready = Path(given["output"]) if given["output"] is not None else Path(ready_name(raw))
     from spacetravlr.preparation import prepare_file
 
-    reporter = Reporter(plain=True)
+    reporter = Reporter(plain=False)
     how = {name: given[name] for name in _ARGUMENTS if given[name] is not None}
-    with reporter.hearing_logs():
-        adata = prepare_file(raw, ready, options, listener=reporter, radius=radius, **how)
+    try:
+        with reporter.hearing_logs():
+            adata = prepare_file(raw, ready, options, listener=reporter, radius=radius, **how)
+    finally:
+        reporter.close()
     for line in account(adata):
         reporter.say(line)
     more = f" --sample {shlex.quote(given['sample'])}" if given["sample"] else ""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spacetravlr.cli._perturb_tables import observed_text, text_table, written_text
-from spacetravlr.errors import UsageError, nearest
+from spacetravlr.errors import UsageError, did_you_mean
 from spacetravlr.perturbation.workbench import (
     Draft,
     Request,
@@ -131,8 +131,7 @@ class Session:
         if name in ("quit", "exit", "q"):
             return False
         if name not in self._actions:
-            close = nearest(name, self.commands)
-            raise UsageError(f"no command is called {word!r}; " + (f"did you mean {close}?" if close else "try help"))
+            raise UsageError(f"no command is called {word!r}{did_you_mean(name, self.commands, '; try help')}")
         self._actions[name](rest.strip())
         return True
 

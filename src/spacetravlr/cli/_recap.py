@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from spacetravlr.errors import listing
 from spacetravlr.pace import Pace
-from spacetravlr.report import worth_perturbing
 from spacetravlr.words import count, duration, one_line, score
 
 if TYPE_CHECKING:
@@ -59,6 +58,8 @@ def recap_split(runs: ConditionRuns) -> list[str]:
     runs
         The runs of all conditions that have begun.
     """
+    from spacetravlr.report import worth_perturbing
+
     states = runs.status()
     parts = [
         f"{label or repr(label)} {_WORDS.get(one.state, one.state)} ({count(len(one.done), 'gene')})"
@@ -103,10 +104,12 @@ def counts_text(finished: RunFinished, pace: Pace) -> str:
 def _following(finished: RunFinished, out: str, run: Run | None) -> str | None:
     if finished.status == "stopped":
         return f"to go on: spacetravlr --join-output-dir {shlex.quote(out)}"
-    gene = None if run is None else worth_perturbing(run)
-    if run is None or gene is None:
+    if run is None:
         return None
-    return perturb_line(run, gene)
+    from spacetravlr.report import worth_perturbing
+
+    gene = worth_perturbing(run)
+    return None if gene is None else perturb_line(run, gene)
 
 
 def perturb_line(run: Run, gene: str) -> str:

@@ -76,6 +76,15 @@ class Look:
         )
         return json.dumps(found, ensure_ascii=False)
 
+    def warn_of_damage(self) -> None:
+        """Say which files of the run are damaged, if any are."""
+        from spacetravlr.cli._perturb_voice import Voice
+        from spacetravlr.run.mending import warn_of_damage
+
+        with Voice(verbose=False).hearing_logs():
+            for run in self._runs.values():
+                warn_of_damage(run)
+
     @property
     def key(self) -> object:
         """What makes a look worth telling again."""
@@ -109,6 +118,7 @@ def show_status(directory: str, *, watch: bool, as_json: bool, plain: bool = Fal
     if not watch:
         look = look_now()
         _write(look.json() if as_json else "\n".join(look.lines()))
+        look.warn_of_damage()
         return 0
     if not as_json and not plain and can_show() and has_screens():
         from spacetravlr.cli._watch_screen import show_run

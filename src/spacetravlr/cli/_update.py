@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
-from spacetravlr.cli._extras import PACKAGE
-from spacetravlr.errors import UsageError
+from spacetravlr.errors import PACKAGE, UsageError
 
 _VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc|\.post|\.dev)\d+)*")
 

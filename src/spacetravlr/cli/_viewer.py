@@ -11,7 +11,6 @@ from typing import Any
 
 import typer
 
-from spacetravlr.cli._extras import install
 from spacetravlr.errors import InputError, MissingExtraError, UsageError
 
 _NEEDED = ("fastapi", "uvicorn", "zstandard")
@@ -39,7 +38,7 @@ def run_viewer(given: Mapping[str, Any]) -> int:
     """
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise MissingExtraError(f"the viewer needs {', '.join(missing)}: {install('viewer')}")
+        raise MissingExtraError.of("viewer", f"the viewer needs {', '.join(missing)}")
     from spacetravlr.viewer import ViewerOptions, serve
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")

@@ -9,7 +9,7 @@ import typer
 
 from spacetravlr.cli._errors import Guard, run_app
 from spacetravlr.cli._flags import Flag, with_flags
-from spacetravlr.cli._program import program
+from spacetravlr.cli._program import Command, program
 from spacetravlr.cli._version import version_flag
 from spacetravlr.cli.spatial_viewer import VIEWER_FLAGS
 
@@ -26,7 +26,7 @@ Examples, as the assistant's program runs them:
 
 $ spacetravlr-mcp --demo
 
-$ spacetravlr-mcp --run-toml my_run/spacetravlr_run_repro.toml
+$ spacetravlr-mcp --run-toml my_run
 
 $ spacetravlr-mcp --http --port 8790 --run-toml my_run
 
@@ -59,7 +59,7 @@ def _serve(ctx: typer.Context, **given: Any) -> None:  # noqa: ARG001 - the sign
     raise typer.Exit(Guard().run(lambda _: run_mcp(given)))
 
 
-app.command(help=_HELP, epilog=_EPILOG)(with_flags(_serve, MCP_FLAGS))
+app.command(cls=Command, help=_HELP, epilog=_EPILOG)(with_flags(_serve, MCP_FLAGS))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

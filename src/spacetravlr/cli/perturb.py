@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
 from spacetravlr.cli._errors import Guard, run_app
 from spacetravlr.cli._flags import with_flags
 from spacetravlr.cli._perturb_flags import CELLS_CSV_FLAGS, PERTURB_FLAGS, SCREEN_FLAGS
-from spacetravlr.cli._program import program, refuse_stray
-from spacetravlr.errors import nearest
+from spacetravlr.cli._program import Commands, program, refuse_stray
+from spacetravlr.errors import did_you_mean
 
 _HELP = """
 Set a gene to a value and follow the consequences: through the models that training has found, and through the ligands
@@ -61,7 +60,7 @@ $ spacetravlr-perturb make-cells-csv --run-toml my_run --annot cell_type --out c
 """
 
 
-class _Commands(TyperGroup):
+class _Commands(Commands):
     """A group whose first argument may also be the file of `--config`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -74,9 +73,8 @@ class _Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command, or say which there are."""
         if args[0] not in self.commands:
-            close = nearest(args[0], self.commands)
-            hint = f"did you mean {close}?" if close else f"there are {' and '.join(self.commands)}"
-            ctx.fail(f"No command is called {args[0]!r}; {hint} (A gene is given as --gene NAME)")
+            hint = did_you_mean(args[0], self.commands, f"; there are {' and '.join(self.commands)}")
+            ctx.fail(f"No command is called {args[0]!r}{hint} (A gene is given as --gene NAME)")
         return super().resolve_command(ctx, args)
 
 

@@ -9,7 +9,7 @@ import typer
 
 from spacetravlr.cli._errors import Guard, run_app
 from spacetravlr.cli._flags import Flag, with_flags
-from spacetravlr.cli._program import program
+from spacetravlr.cli._program import Command, program
 from spacetravlr.cli._version import version_flag
 
 DATA, SERVER, LIMITS = ("Data", "Server", "Limits")
@@ -24,28 +24,47 @@ Examples:
 
 $ spatial_viewer --h5ad sample.h5ad
 
-$ spatial_viewer --run-toml my_run/spacetravlr_run_repro.toml --port 8080
+$ spatial_viewer --run-toml my_run
 
 $ spatial_viewer --data-root /data/tissues
 
 Exit status: 0 stopped, 1 error, 2 wrong usage.
 """
 VIEWER_FLAGS = (
-    Flag(("--h5ad",), DATA, help="The sample. Without it, that of the run; or choose one in the page.", kind="path"),
+    Flag(
+        ("--h5ad",),
+        DATA,
+        help="The sample. Without it, that of the run; or choose one in the page.",
+        kind="path",
+        metavar="FILE",
+    ),
     Flag(
         ("--run-toml",),
         DATA,
         help="spacetravlr_run_repro.toml of a trained run, or the directory it is in: coefficients and perturbations. "
         "The sample that it names wins over --h5ad.",
         kind="path",
+        metavar="FILE",
     ),
-    Flag(("--layer",), DATA, help="Expression layer; X is the main matrix. Default: of the run, else imputed_count."),
-    Flag(("--cluster-annot",), DATA, help="obs column of the clusters. Default: of the run, else cell_type."),
+    Flag(
+        ("--layer",),
+        DATA,
+        help="Expression layer; X is the main matrix. Default: that of the run, else imputed_count.",
+        metavar="NAME",
+    ),
+    Flag(
+        ("--cluster-annot",),
+        DATA,
+        help="obs column of the clusters. Default: that of the run, else cell_type.",
+        metavar="COLUMN",
+    ),
     Flag(
         ("--network-dir",),
         DATA,
-        help="Directory of {mouse,human}_network.parquet, for the context of a cell. Default: as in training.",
+        help="Directory with {mouse,human}_network.parquet, for what connects a cell with others. Default: as in "
+        "training.",
         kind="path",
+        metavar="DIR",
     ),
     Flag(
         ("--data-root",),
@@ -56,9 +75,20 @@ VIEWER_FLAGS = (
         metavar="DIR",
         repeatable=True,
     ),
-    Flag(("--bind",), SERVER, help="IP address to listen on. Any but a loopback address asks for a token."),
+    Flag(
+        ("--bind",),
+        SERVER,
+        help="IP address to listen on. Any but that of this machine alone asks for a token. Default: 127.0.0.1.",
+        metavar="ADDRESS",
+    ),
     Flag(("--port",), SERVER, help="Port to listen on; 0 takes a free one. Default: 8080.", kind="integer"),
-    Flag(("--static-dir",), SERVER, help="Directory of a built page. Default: the one that comes along.", kind="path"),
+    Flag(
+        ("--static-dir",),
+        SERVER,
+        help="Directory of a built page. Default: the one that comes along.",
+        kind="path",
+        metavar="DIR",
+    ),
     Flag(
         ("--allow-cors",),
         SERVER,
@@ -79,6 +109,7 @@ VIEWER_FLAGS = (
         LIMITS,
         help="Directory for columns on the disk. Default: spacetravlr/viewer in the cache directory of the user.",
         kind="path",
+        metavar="DIR",
     ),
     Flag(("--column-cache-mb",), LIMITS, help="Its size; 0 writes nothing. Default: 20000.", kind="integer"),
     Flag(("--foyer-grn-memory-mb",), LIMITS, help="Memory for perturbation results. Default: 256.", kind="integer"),
@@ -103,7 +134,7 @@ def _view(ctx: typer.Context, **given: Any) -> None:  # noqa: ARG001 - the signa
     raise typer.Exit(Guard().run(lambda _: run_viewer(given)))
 
 
-app.command(help=_HELP, epilog=_EPILOG)(with_flags(_view, VIEWER_FLAGS))
+app.command(cls=Command, help=_HELP, epilog=_EPILOG)(with_flags(_view, VIEWER_FLAGS))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import shutil
 import signal
@@ -16,15 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from spacetravlr.atomic import make_directory
 from spacetravlr.errors import MissingExtraError, SpaceTravLRError, UsageError
 from spacetravlr.process import import_quietly
 from spacetravlr.training.workers import worker_count
 
 if TYPE_CHECKING:
     from distributed import Client
+    from distributed.security import Security
 
     from spacetravlr.config import ClusterSettings
 
+_LOG = logging.getLogger("spacetravlr")
 _CONNECT_SECONDS = 10.0
 _PRIVATE_PORT = "127.0.0.1:0"
 """Of the scheduler's web server, which cannot be done without: a free one that other hosts do not see."""
@@ -49,9 +53,8 @@ def refuse_what_cannot_start(cluster: ClusterSettings) -> None:
         try:
             _load(module)
         except ImportError as error:
-            raise MissingExtraError(
-                f"--scheduler {cluster.scheduler} needs {module.replace('_', '-')}: "
-                "python -m pip install 'spacetravlr-py[cluster]'"
+            raise MissingExtraError.of(
+                "cluster", f"--scheduler {cluster.scheduler} needs {module.replace('_', '-')}"
             ) from error
     if cluster.scheduler == "slurm" and shutil.which("sbatch") is None:
         raise UsageError("--scheduler slurm: there is no sbatch on this host; run it on a login node of the cluster")
@@ -127,24 +130,57 @@ def local_cluster(cluster: ClusterSettings) -> Any:
     return started
 
 
-def slurm_cluster(cluster: ClusterSettings, logs: Path) -> Any:
+@contextmanager
+def slurm_cluster(cluster: ClusterSettings, logs: Path) -> Iterator[Any]:
     """Start a scheduler on this host whose workers will be Slurm jobs; none is submitted yet."""
-    return _load("dask_jobqueue").SLURMCluster(
-        cores=cluster.cores,
-        processes=cluster.cores // cluster.threads_per_worker,
-        memory=cluster.memory,
-        queue=cluster.queue,
-        account=cluster.account,
-        walltime=cluster.walltime,
-        job_extra_directives=list(cluster.directives),
-        job_script_prologue=[_NEVER_PAUSE, *cluster.prologue],
-        interface=cluster.interface,
-        local_directory=cluster.local_directory,
-        log_directory=str(logs),
-        job_name="spacetravlr",
-        scheduler_options={"dashboard": False, "dashboard_address": _PRIVATE_PORT},
-        silence_logs="error",
-    )
+    make_directory(logs)
+    with (
+        _certificates(logs) as security,
+        _load("dask_jobqueue").SLURMCluster(
+            cores=cluster.cores,
+            processes=cluster.cores // cluster.threads_per_worker,
+            memory=cluster.memory,
+            queue=cluster.queue,
+            account=cluster.account,
+            walltime=cluster.walltime,
+            job_extra_directives=list(cluster.directives),
+            job_script_prologue=[_NEVER_PAUSE, *cluster.prologue],
+            interface=cluster.interface,
+            local_directory=cluster.local_directory,
+            log_directory=str(logs),
+            job_name="spacetravlr",
+            scheduler_options={"dashboard": False, "dashboard_address": _PRIVATE_PORT},
+            security=security,
+            silence_logs="error",
+        ) as started,
+    ):
+        yield started
+
+
+@contextmanager
+def _certificates(shared: Path) -> Iterator[Security | None]:
+    """Make certificates by which the scheduler and the workers of one training know each other.
+
+    A scheduler for other hosts is reached over the network, and whoever reaches a scheduler of Dask can have it run
+    anything. The keys are where workers find them and only this user can read them, for as long as the scheduler runs.
+    """
+    if importlib.util.find_spec("cryptography") is None:
+        _LOG.warning(
+            "the scheduler of the Slurm jobs asks nobody who they are: whoever can reach this host can run programs as "
+            "you while the training runs. With the package cryptography installed it asks for certificates"
+        )
+        yield None
+        return
+    from distributed.security import Security
+
+    made = Security.temporary()
+    with tempfile.TemporaryDirectory(prefix=".certificates-", dir=shared) as folder:
+        certificate, key = Path(folder) / "certificate.pem", Path(folder) / "key.pem"
+        certificate.write_text(made.tls_ca_file, encoding="ascii")
+        key.write_text(made.tls_scheduler_key, encoding="ascii")
+        roles = {f"tls_{role}_{part}" for role in ("client", "scheduler", "worker") for part in ("cert", "key")}
+        files = {name: str(certificate if name.endswith("cert") else key) for name in sorted(roles)}
+        yield Security(require_encryption=True, tls_ca_file=str(certificate), **files)
 
 
 def try_to_submit(script: str) -> None:

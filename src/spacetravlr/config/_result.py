@@ -78,6 +78,7 @@ def _rules(config: RunConfig) -> Iterator[tuple[bool, tuple[str, ...], str]]:
     yield cv, fixed_only, '[lasso].select = "cv" chooses the penalties on held-out cells'
     chosen_only = ("lasso.n_bootstraps", "lasso.beta_export", "training.diagnostics")
     yield not cv, chosen_only, '[lasso].select = "fixed" has no bootstraps and no comparison of held-out scores'
+    yield not cv, ("lasso.rule",), '[lasso].select = "fixed" leaves no penalty to choose'
     tested = cv and training.score_on == "held_out"
     yield not tested, ("training.model_level",), "models are tested with select cv and score_on held_out only"
     yield not folds and training.mode == "seed", ("lasso.n_folds",), "no held-out R2 is computed"

@@ -22,6 +22,7 @@ from spacetravlr.config._fields import (
     OptionalSpecies,
     OptionalText,
     PathText,
+    PenaltyRule,
     Profile,
     ResponseUse,
     Section,
@@ -85,7 +86,9 @@ class DataSettings(Section):
 class SpatialSettings(Section):
     """`[spatial]`: reach and shape of the ligand kernel."""
 
-    radius: float = Field(default=200.0, gt=0, description="Standard deviation of the ligand kernel, coordinate units.")
+    radius: float = Field(
+        default=200.0, gt=0, description="Reach of ligands: standard deviation of their kernel, coordinate units."
+    )
     contact_distance: float = Field(
         default=50.0,
         gt=0,
@@ -106,7 +109,10 @@ class GrnSettings(Section):
     """`[grn]`: which modulators a target may have."""
 
     network_data_dir: OptionalPath = Field(
-        default=None, description="Directory with {mouse,human}_network.parquet.", examples=["network"]
+        default=None,
+        description="Directory with {mouse,human}_network.parquet. Unset: that of SPACETRAVLR_DATA_DIR, data/ in the "
+        "current directory or above it, else the small starter network.",
+        examples=["network"],
     )
     network_base_url: OptionalText = Field(
         default=None,
@@ -155,6 +161,11 @@ class LassoSettings(Section):
         description="enet (lasso + 0.1 ridge), lasso or sgl (sparse group lasso). Unset: enet with cv, sgl with fixed.",
         examples=["enet"],
     )
+    rule: PenaltyRule = Field(
+        default="1se",
+        description="1se: the strongest penalty within a standard error of the best; near: as 1se, but explaining 4/5 "
+        "of what the best does; min: the best (select cv).",
+    )
     l1_reg: float = Field(default=1e-5, ge=0, description="Penalty on each coefficient (select fixed).")
     group_reg: float = Field(default=1e-5, ge=0, description="Group penalty before sqrt(group size) (select fixed).")
     ridge: float = Field(default=0.0, ge=0, description="Ridge penalty on each coefficient (select fixed).")
@@ -177,7 +188,8 @@ class TrainingSettings(Section):
 
     mode: ModeName = Field(
         default="seed",
-        description="seed: regression only; full: CNN for every target; hybrid: CNN where a gate allows it.",
+        description="seed: regression only; full: also a niche network (CNN) for every target, so that coefficients "
+        "differ from cell to cell; hybrid: one where a gate allows it.",
     )
     seed_only: bool = Field(default=True, description="Accepted for old files; has no effect.")
     epochs: int = Field(default=10, ge=0, description="CNN epochs per target and cluster; 0 trains no CNN.")

@@ -61,7 +61,7 @@ def synth_v1(
     Examples
     --------
     >>> adata = stl.datasets.synth_v1(n_cells=100, n_genes=20)
-    >>> adata.shape, sorted(adata.layers)
+    >>> adata.shape, sorted(name for name in adata.layers if name)
     ((100, 20), ['counts', 'imputed_count'])
     """
     return _simulate.build_synth(

@@ -99,9 +99,11 @@ def _named(kind: Kind) -> Device:
     try:
         torch = _torch()
     except (ImportError, OSError) as error:
-        raise MissingExtraError(
-            f"device {kind!r} ([execution].device, --device) needs torch, which cannot be imported ({error}): "
-            'pip install "spacetravlr-py[cnn]", or use auto or cpu'
+        raise MissingExtraError.of(
+            "cnn",
+            f"device {kind!r} ([execution].device, --device) needs torch",
+            reason=error,
+            instead="use auto or cpu",
         ) from error
     try:
         if _sees(torch, kind):

@@ -49,6 +49,15 @@ class Answer:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """That a call has shown other data."""
+
+    call: str
+    before: str | None
+    after: str
+
+
 class Api:
     """A client of one viewer; all its jobs and selections belong to one session.
 
@@ -58,12 +67,42 @@ class Api:
         Origin of the viewer.
     token
         Its token, if it asks for one.
+    dataset
+        Id of the data that it asks about; None for those that the session is shown.
     """
 
-    def __init__(self, base: str, token: str | None) -> None:
+    def __init__(self, base: str, token: str | None, *, dataset: str | None = None) -> None:
         self.base = base
         self.token = token
         self.session = secrets.token_hex(16)
+        self.asked = False
+        """Whether it has asked for anything, so that the viewer may know the session."""
+        self.steady = anyio.Lock()
+        """Held while what is shown changes."""
+        self.switched: Switched | None = None
+        """The last exchange of what is shown."""
+        self._dataset = dataset
+
+    def another(self) -> Api:
+        """Return a client with a session of its own."""
+        return Api(self.base, self.token)
+
+    def about(self, dataset: str) -> Api:
+        """Return a client of the same session that reads about other data than it is shown."""
+        other = Api(self.base, self.token, dataset=dataset)
+        other.session = self.session
+        return other
+
+    async def leave(self) -> None:
+        """End the session; what the viewer keeps for it is forgotten.
+
+        Raises
+        ------
+        ApiError
+            If the viewer refuses, or does not answer.
+        """
+        if self.asked:
+            await self.delete("/session")
 
     async def get(self, path: str, **query: Any) -> Any:
         """Return what a route answers; names in `path` are quoted by `part`.
@@ -109,14 +148,14 @@ class Api:
         ApiError
             If the viewer refuses, or does not answer.
         """
-        answer = await self.raw("GET", f"/api/v2{path}{_query(query)}")
+        answer = await self.raw("GET", f"/api/v2{path}{self._query(query)}")
         if answer.status >= 300:
             raise _problem(answer)
         return answer
 
     async def _json(self, method: str, path: str, query: dict[str, Any], body: bytes | None) -> Any:
         prefix = "" if path.startswith("/api/") else "/api/v2"
-        answer = await self.raw(method, f"{prefix}{path}{_query(query)}", body=body)
+        answer = await self.raw(method, f"{prefix}{path}{self._query(query)}", body=body)
         if answer.status >= 300:
             raise _problem(answer)
         try:
@@ -124,7 +163,11 @@ class Api:
         except ValueError as error:
             raise ApiError(answer.status, "no_viewer", f"what answers at {self.base} is no viewer") from error
 
+    def _query(self, query: dict[str, Any]) -> str:
+        return _query(query if self._dataset is None else {**query, "dataset": self._dataset})
+
     def _send(self, method: str, path: str, body: bytes | None, content_type: str) -> Answer:
+        self.asked = True
         headers = {"X-Session": self.session, "Accept-Encoding": "identity"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"

@@ -65,32 +65,28 @@ class AppTools:
 
         Without arguments it shows what is open already, which is usually what is wanted.
         """
-        progress = Progress(ctx)
-        await self._desk.ready(progress)
-        notes = []
+        desk, progress, inside = self._desk, Progress(ctx), client_supports_apps(ctx)
+        ignored = "api_base_url was ignored: where the viewer is was decided when this server was started."
         if adata_path or run_toml:
-            await _open(
-                self._desk,
-                progress,
-                adata_path,
-                run_toml,
-                layer=layer,
-                cluster_annot=cluster_annot,
-                network_dir=network_dir,
-            )
+            await desk.ready(progress)
+            wanted = {"adata_path": adata_path, "run_toml": run_toml, "network_dir": network_dir}
+            made = await _opened(desk, progress, {**wanted, "layer": layer, "cluster_column": cluster_annot})
+            about = desk.api.about(made)
+            png = None if inside else await picture(about, await about.get("/meta"))
+            # what takes long has been done: a call that is cancelled before this changes nothing
+            meta = await desk.switch(made, call=ctx.request_id)
         elif layer or cluster_annot or network_dir:
             raise ToolError("layer, cluster_annot and network_dir go together with adata_path or run_toml")
-        if api_base_url:
-            notes.append("api_base_url was ignored: where the viewer is was decided when this server was started.")
-        meta = await self._desk.meta(progress)
+        else:
+            await desk.begun(progress)
+            meta = await desk.meta(progress)
+            png = None if inside else await picture(desk.api, meta)
         found = dataset(meta)
-        inside = client_supports_apps(ctx)
-        link = f"The user can open {_link(self._desk)} to see it."
+        link = f"The user can open {_link(desk)} to see it."
         where = "The viewer is open beside this conversation." if inside else link
-        text = joined(where, " ".join(notes), dataset_text(found))
+        text = joined(where, ignored if api_base_url else "", dataset_text(found))
         opened = Opened(dataset=found, shown_in="app" if inside else "browser")
-        png = None if inside else await picture(self._desk, meta)
-        return answer(text, opened, meta=_connection(self._desk), png=png)
+        return answer(text, opened, meta=_connection(desk), png=png)
 
     async def spatial_viewer_control(
         self,
@@ -137,7 +133,7 @@ class AppTools:
         if client_supports_apps(ctx):
             return answer(text, found, meta=_connection(self._desk))
         link = f"The user can open {_link(self._desk, found.fragment)} to see it."
-        png = await picture(self._desk, meta, found)
+        png = await picture(self._desk.api, meta, found)
         return answer(joined(text, link), found, meta=_connection(self._desk), png=png)
 
     async def spatial_viewer_report_context(
@@ -197,22 +193,13 @@ def add_app_tools(apps: Apps, desk: Desk) -> None:
         apps.tool(resource_uri=URI, visibility=visibility, title=title, annotations=hints, description=text)(tool)
 
 
-async def _open(
-    desk: Desk,
-    progress: Progress,
-    adata_path: str | None,
-    run_toml: str | None,
-    *,
-    layer: str | None,
-    cluster_annot: str | None,
-    network_dir: str | None,
-) -> None:
-    given = {"adata_path": adata_path, "run_toml": run_toml, "network_dir": network_dir}
-    given |= {"layer": layer, "cluster_column": cluster_annot}
+async def _opened(desk: Desk, progress: Progress, wanted: dict[str, str | None]) -> str:
+    """Return the id of data that have been opened and that nobody is shown yet."""
     await progress.tell(0.0, "opening the data")
+    given = {name: value for name, value in wanted.items() if value}
     try:
         # not the route of version 1: that one takes layer and clusters of its own instead of those of the run
-        await desk.api.post("/open", {name: value for name, value in given.items() if value})
+        return str((await desk.api.post("/open", {**given, "show": False}))["dataset"])
     except ApiError as error:
         hint = "" if "data roots" not in error.message else f"; {await _listing(desk)}"
         raise ToolError(f"{error.message}{hint}") from error

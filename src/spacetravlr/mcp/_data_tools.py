@@ -19,6 +19,7 @@ from spacetravlr.mcp._models import (
     Name,
     RunFacts,
     RunStatus,
+    Whole,
 )
 from spacetravlr.mcp._progress import Progress
 from spacetravlr.mcp._register import READS, register
@@ -48,8 +49,8 @@ class DataTools:
         prefix: Annotated[Name, Field(description="Beginning of the name, in any letter case.")] = "",
         contains: Annotated[Name, Field(description="Part of the name, in any letter case.")] = "",
         only_with_model: Annotated[bool, Field(description="Only genes that the run has coefficients of.")] = False,
-        limit: Annotated[int, Field(ge=1, le=1000)] = 50,
-        offset: Annotated[int, Field(ge=0)] = 0,
+        limit: Annotated[Whole, Field(ge=1, le=1000)] = 50,
+        offset: Annotated[Whole, Field(ge=0)] = 0,
     ) -> Annotated[CallToolResult, GeneList]:
         """List measured genes by name. Use it to find the spelling of a gene before naming it elsewhere."""
         await self._desk.meta(Progress(ctx))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from contextvars import ContextVar
 from typing import Any
 
 import anyio
-from anyio import CancelScope
+import anyio.lowlevel
+from anyio import CancelScope, get_cancelled_exc_class
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver.exceptions import ToolError
 
-from spacetravlr.mcp._api import Api, ApiError, part
+from spacetravlr.mcp._api import Api, ApiError, Switched, part
 from spacetravlr.mcp._local import LocalViewer
 from spacetravlr.mcp._progress import Progress
 
@@ -19,20 +21,30 @@ _LONGEST_PAUSE = 0.5
 _NEARLY = 0.99
 
 
-@dataclass(frozen=True, slots=True)
+CURRENT: ContextVar[Api | None] = ContextVar("the session of the viewer", default=None)
+"""The client of the session that is being answered; None where there is only one."""
+_OPEN = "call show_spatial_viewer with run_toml or adata_path"
+
+
 class Desk:
     """The viewer that tools ask.
 
-    Attributes
+    Parameters
     ----------
     api
-        Its interface.
+        Its interface, for whoever is the only one to ask.
     local
         The viewer itself, if it is in this process.
     """
 
-    api: Api
-    local: LocalViewer | None
+    def __init__(self, api: Api, local: LocalViewer | None) -> None:
+        self._api = api
+        self.local = local
+
+    @property
+    def api(self) -> Api:
+        """The interface of the viewer, in the session that is being answered."""
+        return CURRENT.get() or self._api
 
     async def ready(self, progress: Progress) -> None:
         """Wait until the viewer answers.
@@ -43,14 +55,28 @@ class Desk:
             If it could not be started, with the reason.
         """
         local = self.local
-        if local is None:
-            return
-        local.start()
-        while not local.settled.is_set():
-            await progress.tell(0.0, local.doing)
-            await anyio.sleep(_PAUSE)
-        if local.failure is not None:
-            raise ToolError(f"nothing is open: {local.failure}")
+        if local is not None:
+            local.start()
+            while not local.settled.is_set():
+                await progress.tell(0.0, local.doing)
+                await anyio.sleep(_PAUSE)
+            if local.failure is not None:
+                raise ToolError(f"the viewer could not be started: {local.failure}; start this server again")
+        async with self.api.steady:
+            return  # nothing else is to be shown just now
+
+    async def begun(self, progress: Progress) -> None:
+        """Wait until the viewer answers; where nothing is open, what it was started with is tried once more.
+
+        Raises
+        ------
+        ToolError
+            As `ready`.
+        """
+        await self.ready(progress)
+        if self.local is not None and self.local.unopened is not None and await self._shown() is None:
+            self.local.again()
+            await self.ready(progress)
 
     async def meta(self, progress: Progress) -> dict[str, Any]:
         """Return the facts about the open data.
@@ -66,11 +92,76 @@ class Desk:
         except ApiError as error:
             if error.code != "no_dataset":
                 raise
+            unopened = self.local and self.local.unopened
+            if unopened:
+                raise ToolError(
+                    f"nothing is open: {unopened}. Once that is mended, call show_spatial_viewer without arguments; to "
+                    f"open something else, {_OPEN}"
+                ) from error
+            if "not open any more" in error.message:
+                raise ToolError(f"{error.message}: {_OPEN}") from error
             raise ToolError(
-                "nothing is open: call show_spatial_viewer with run_toml or adata_path, or start the server with "
-                "--run-toml, --h5ad or --demo"
+                f"nothing is open: {_OPEN}, or start the server with --run-toml, --h5ad or --demo"
             ) from error
         return found
+
+    async def switch(self, dataset: str, *, call: str) -> dict[str, Any]:
+        """Show data that are open to the session, and return the facts about them; a call that is cancelled does not.
+
+        Parameters
+        ----------
+        dataset
+            Their id.
+        call
+            Id of the call that wants it.
+
+        Raises
+        ------
+        ApiError
+            If they are not open any more.
+        """
+        # whatever is asked meanwhile is answered about the one or the other
+        async with self.api.steady:
+            before = await self._shown()
+            await anyio.lowlevel.checkpoint()
+            try:
+                with CancelScope(shield=True):
+                    await self.api.post("/open", {"dataset": dataset})
+                found: dict[str, Any] = await self.api.get("/meta")
+            except get_cancelled_exc_class():
+                with CancelScope(shield=True):
+                    await self._back(before)
+                raise
+            self.api.switched = Switched(call, before, dataset)
+        return found
+
+    async def undo(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """Pass a message on; one that cancels a call whose answer was on its way already takes back what it has shown.
+
+        The client has not seen that answer, and goes on from where it was.
+        """
+        last, given_up = self.api.switched, ctx.method == "notifications/cancelled"
+        if last is not None and given_up and str((ctx.params or {}).get("requestId")) == last.call:
+            async with self.api.steady:
+                if self.api.switched is last and await self._shown() == last.after:
+                    await self._back(last.before)
+                self.api.switched = None
+        return await call_next(ctx)
+
+    async def _back(self, before: str | None) -> None:
+        with suppress(ApiError):
+            if before is None:
+                await self.api.leave()
+            else:
+                await self.api.post("/open", {"dataset": before})
+
+    async def _shown(self) -> str | None:
+        try:
+            return str((await self.api.get("/meta"))["dataset"])
+        except ApiError as error:
+            if error.code != "no_dataset":
+                raise
+            return None
 
     async def model(self, progress: Progress) -> dict[str, Any]:
         """Wait until perturbations can be simulated, and return the facts about the open data.

@@ -22,6 +22,7 @@ from spacetravlr.mcp._models import (
     Name,
     Score,
     Scores,
+    Whole,
 )
 from spacetravlr.mcp._progress import Progress
 from spacetravlr.mcp._register import READS, register
@@ -41,7 +42,7 @@ class GeneTools:
         ctx: Context[Any],
         gene: Name,
         kind: Annotated[Kind | None, Field(description="Only modulators of this kind.")] = None,
-        limit: Annotated[int, Field(ge=1, le=500)] = 30,
+        limit: Annotated[Whole, Field(ge=1, le=500)] = 30,
     ) -> Annotated[CallToolResult, Modulators]:
         """List what the model of a gene depends on, the strongest first.
 
@@ -70,7 +71,7 @@ class GeneTools:
         gene: Name,
         modulator: Annotated[Name | None, Field(description="Only this one, as modulators_of_gene names it.")] = None,
         row: Annotated[Name | None, Field(description="Only this cluster (or cell type, for rows by cell).")] = None,
-        limit: Annotated[int, Field(ge=1, le=1000)] = 60,
+        limit: Annotated[Whole, Field(ge=1, le=1000)] = 60,
     ) -> Annotated[CallToolResult, Coefficients]:
         """Return coefficients of a gene by cluster, the largest first; if they differ by cell, means by cell type."""
         meta = await self._desk.meta(Progress(ctx))

@@ -8,12 +8,17 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from spacetravlr.errors import SpaceTravLRError
+from spacetravlr.errors import InputError, SpaceTravLRError
 from spacetravlr.mcp._clean import clean
 
+if TYPE_CHECKING:
+    from spacetravlr.viewer import ViewerOptions
+    from spacetravlr.viewer._hub import Hub
+
 _LOG = logging.getLogger("spacetravlr")
+_NAMED = ("run_toml", "h5ad")
 
 
 class LocalViewer:
@@ -34,12 +39,17 @@ class LocalViewer:
         self.token = secrets.token_urlsafe(32)
         self.doing = "starting the viewer"
         self.failure: str | None = None
+        """Why it cannot be asked at all."""
+        self.unopened: str | None = None
+        """Why what it was started with is not open; other data can be opened all the same."""
         self.settled = Event()
-        """Set when it answers, or has failed."""
+        """Set while nothing is being begun: it answers, or has failed."""
         self._settings = settings
         self._prepare = prepare
         self._lock = Lock()
         self._thread: Thread | None = None
+        self._opener: Thread | None = None
+        self._hub: Any = None
         self._server: Any = None
         self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._listener.bind(("127.0.0.1", 0))
@@ -52,56 +62,94 @@ class LocalViewer:
                 self._thread = Thread(target=self._run, name="viewer", daemon=True)
                 self._thread.start()
 
+    def again(self) -> None:
+        """Begin in the background to open what it was started with, if that has not worked before."""
+        with self._lock:
+            if self.unopened is None or self._server is None or not self.settled.is_set():
+                return
+            self.settled.clear()
+            self._opener = Thread(target=self._open_again, name="viewer-open", daemon=True)
+            self._opener.start()
+
     def stop(self) -> bool:
         """Stop serving and cancel what is at work; returns whether all of it has ended."""
         if self._server is not None:
             self._server.should_exit = True
-        if self._thread is not None and self.settled.is_set():
+        if self._thread is not None and (self._server is not None or self.settled.is_set()):
             self._thread.join(10.0)
         self._listener.close()
-        return self._thread is None or not self._thread.is_alive()
+        return not any(thread is not None and thread.is_alive() for thread in (self._thread, self._opener))
 
     def _run(self) -> None:
         try:
-            server = self._open()
-        except SpaceTravLRError as error:
-            self._fail(str(error))
+            hub, server = self._made()
+            self._open(hub)
+            # whoever is told the address may connect at once
+            self._listener.listen(128)
         except Exception as error:  # noqa: BLE001 - who asks must hear of it, and the log tells the rest
-            message = getattr(error, "message", None)
-            if message is None:
-                _LOG.exception("the viewer cannot be started")
-            self._fail(str(message or "internal error, see the log of this server"))
+            self.failure = _told(error)
+            self.settled.set()
         else:
-            self._server = server
+            self._hub, self._server = hub, server
             self.settled.set()
             server.run(sockets=[self._listener])
 
-    def _open(self) -> Any:
-        settings = dict(self._settings)
-        if self._prepare is not None:
-            settings |= self._prepare(self._say)
-        self._say("opening the data")
+    def _open_again(self) -> None:
+        self._open(self._hub)
+        self.settled.set()
+
+    def _made(self) -> tuple[Hub, Any]:
+        """Return the state of a viewer in which nothing is open, and its server."""
         import uvicorn
 
-        from spacetravlr.viewer import ViewerOptions, create_app
+        from spacetravlr.viewer import create_app
+        from spacetravlr.viewer._hub import Hub
+
+        options = self._options(self._settings)
+        hub = Hub(options)
+        config = uvicorn.Config(
+            create_app(options, hub=hub),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+        return hub, uvicorn.Server(config)
+
+    def _open(self, hub: Hub) -> None:
+        """Open what it was started with; where that does not work it goes on without, and tells why."""
+        try:
+            settings = dict(self._settings)
+            if self._prepare is not None:
+                settings |= self._prepare(self._say)
+            self._say("opening the data")
+            for name in _NAMED:
+                path = settings.get(name)
+                if path is not None and not path.exists():
+                    raise InputError(f"--{name.replace('_', '-')} {path.name}: no such file or directory")
+            hub.renew(self._options(settings))
+            hub.begin()
+            self.unopened = None
+        except Exception as error:  # noqa: BLE001 - whatever it is, other data can still be opened
+            self.unopened = _told(error)
+            _LOG.warning("nothing is open: %s", self.unopened)
+
+    def _options(self, settings: dict[str, Any]) -> ViewerOptions:
+        from spacetravlr.viewer import ViewerOptions
 
         # the app lives in a frame without an origin of its own: that takes CORS, and CORS takes the token
-        options = ViewerOptions(**{**settings, "allow_cors": True, "token": self.token, "bind": "127.0.0.1"})
-        app = create_app(options)
-        app.state.hub.begin()
-        # whoever is told the address may connect at once
-        self._listener.listen(128)
-        config = uvicorn.Config(
-            app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=2
-        )
-        return uvicorn.Server(config)
+        return ViewerOptions(**{**settings, "allow_cors": True, "token": self.token, "bind": "127.0.0.1"})
 
     def _say(self, text: str) -> None:
         self.doing = clean(text)
 
-    def _fail(self, message: str) -> None:
-        self.failure = clean(message, 600)
-        self.settled.set()
+
+def _told(error: Exception) -> str:
+    """Return what is said about an error to an assistant; the log tells more of one that nobody has foreseen."""
+    message = str(error) if isinstance(error, SpaceTravLRError) else getattr(error, "message", None)
+    if message is None:
+        _LOG.error("the viewer cannot be started", exc_info=error)
+    return clean(str(message or "internal error, see the log of this server"), 600)
 
 
 def demo_settings(folder: Path, say: Callable[[str], None]) -> dict[str, Any]:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("number_needed", "a number is needed here, not true or false")
+    return value
+
+
+# true would count as 1
+NotTruth = BeforeValidator(_no_truth)
+Whole = Annotated[int, NotTruth]
+Finite = Annotated[float, NotTruth, Field(allow_inf_nan=False)]
 Name = Annotated[str, Field(max_length=200)]
 Kind = Literal["tf", "ligand-receptor", "ligand-tf", "extra", "intercept"]
 
@@ -16,7 +27,7 @@ class Target(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     gene: Name = Field(description="Name of a measured gene, in the spelling of list_genes.")
-    dose: Finite | Name = Field(
+    dose: Annotated[Finite | Name, NotTruth] = Field(
         default=0.0,
         description="0 is a knock-out; a number sets the expression; 'x2' doubles it, '+1.5' or '-0.5' shift it, 'q95' "
         "sets it to the 95 % quantile over cells.",
@@ -43,7 +54,9 @@ class Clusters(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     type: Literal["cluster"]
-    ids: Annotated[list[int | Name], Field(max_length=1000, description="Numbers or labels of clusters.")]
+    ids: Annotated[
+        list[Annotated[int | Name, NotTruth]], Field(max_length=1000, description="Numbers or labels of clusters.")
+    ]
 
 
 class Labels(BaseModel):

@@ -34,6 +34,10 @@ class AssistantOptions:
     """Further origins with which the app may speak."""
     port: int = 8790
     """Port for HTTP; 0 takes a free one."""
+    sessions: int = 64
+    """Clients over HTTP at once."""
+    idle: float = 2 * 3600.0
+    """Seconds after which the session of a client that asks for nothing, and is not connected, ends."""
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     """Secret that every HTTP request has to show."""
 

@@ -17,6 +17,7 @@ from spacetravlr.mcp._models import (
     Change,
     Compared,
     Comparison,
+    Finite,
     Group,
     Name,
     Perturbation,
@@ -24,6 +25,7 @@ from spacetravlr.mcp._models import (
     Target,
     TopEffects,
     Transition,
+    Whole,
 )
 from spacetravlr.mcp._progress import Progress
 from spacetravlr.mcp._register import COMPUTES, READS, register
@@ -49,9 +51,9 @@ class PerturbTools:
         targets: Annotated[list[Target], Field(min_length=1, max_length=20)],
         scope: Scope,
         n_propagation: Annotated[
-            int | None, Field(ge=1, le=32, description="Steps; by default those of the run (usually 4).")
+            Whole | None, Field(ge=1, le=32, description="Steps; by default those of the run (usually 4).")
         ] = None,
-        n_genes: Annotated[int, Field(ge=1, le=200, description="How many genes to report.")] = 10,
+        n_genes: Annotated[Whole, Field(ge=1, le=200, description="How many genes to report.")] = 10,
     ) -> Annotated[CallToolResult, Perturbation]:
         """Set genes to a dose in the cells of a scope, follow the consequences through models and ligands, and report.
 
@@ -79,7 +81,7 @@ class PerturbTools:
             Name,
             Field(description="'all', 'cell_type', 'cluster', 'ring' (distance from the perturbed), or an obs column."),
         ] = "cell_type",
-        n: Annotated[int, Field(ge=1, le=200, description="Genes of each group.")] = 10,
+        n: Annotated[Whole, Field(ge=1, le=200, description="Genes of each group.")] = 10,
         group: Annotated[Name | None, Field(description="Only this group.")] = None,
         scope_only: Annotated[bool, Field(description="Only the cells that were perturbed.")] = False,
         include_targets: Annotated[bool, Field(description="Also the genes that were perturbed.")] = False,
@@ -107,7 +109,7 @@ class PerturbTools:
         ctx: Context[Any],
         job_a: Job,
         job_b: Job,
-        n: Annotated[int, Field(ge=1, le=500, description="How many genes to report.")] = 20,
+        n: Annotated[Whole, Field(ge=1, le=500, description="How many genes to report.")] = 20,
     ) -> Annotated[CallToolResult, Comparison]:
         """Compare two finished perturbations gene by gene: mean changes over all cells, and how far they agree."""
         meta = await self._desk.meta(Progress(ctx))
@@ -130,8 +132,8 @@ class PerturbTools:
         embedding: Annotated[
             Name | None, Field(description="By default umap, else the first that is no tissue.")
         ] = None,
-        n_neighbors: Annotated[int, Field(ge=3, le=500)] = 150,
-        temperature: Annotated[float, Field(ge=0.001, le=10)] = 0.05,
+        n_neighbors: Annotated[Whole, Field(ge=3, le=500)] = 150,
+        temperature: Annotated[Finite, Field(ge=0.001, le=10)] = 0.05,
     ) -> Annotated[CallToolResult, Transition]:
         """Say in which direction a finished perturbation moves the cells of each type in an embedding such as umap.
 

@@ -11,10 +11,10 @@ import numpy as np
 from mcp.server.mcpserver.exceptions import ToolError
 from numpy.typing import NDArray
 
-from spacetravlr.mcp._api import part
+from spacetravlr.mcp._api import Api, part
 from spacetravlr.mcp._app_models import Controlled
 from spacetravlr.mcp._blocks import blocks
-from spacetravlr.mcp._desk import Desk, categories
+from spacetravlr.mcp._desk import categories
 
 if TYPE_CHECKING:
     from spacetravlr.mcp._transition import Floats
@@ -26,7 +26,7 @@ _MOST_CELLS = 500_000
 _MISSING = {1: 255, 2: 65_535}
 
 
-async def picture(desk: Desk, meta: dict[str, Any], view: Controlled | None = None) -> bytes | None:
+async def picture(api: Api, meta: dict[str, Any], view: Controlled | None = None) -> bytes | None:
     """Return a view as PNG; None where there is none to be drawn, for which nothing else should fail.
 
     Cost: two columns of the viewer, and a second of drawing; above half a million cells it is left to the viewer.
@@ -35,18 +35,18 @@ async def picture(desk: Desk, meta: dict[str, Any], view: Controlled | None = No
         return None
     layout = (view and view.layout) or meta["embeddings"][0]["name"]
     try:
-        xy = (await _values(desk, f"obsm/{part(layout)}", dtype="f32")).astype(np.float64)[:, :2]
+        xy = (await _values(api, f"obsm/{part(layout)}", dtype="f32")).astype(np.float64)[:, :2]
         if view is None or view.colour is None or view.colour in ("cell_type", "cluster", "obs"):
             name = (view and view.column) or meta["cell_type_column"] or meta["cluster_column"]
             labels = categories(meta, name)
             if labels:
-                raw = (await _values(desk, f"obs/{part(name)}"))[:, 0]
+                raw = (await _values(api, f"obs/{part(name)}"))[:, 0]
                 codes = np.where(raw == _MISSING.get(raw.dtype.itemsize, -1), -1, raw.astype(np.int64))
                 return await anyio.to_thread.run_sync(_kinds, xy, codes, labels, name)
             path, query, title = f"obs/{part(name)}", {"dtype": "f32"}, str(name)
         else:
             path, query, title = _quantity(meta, view)
-        values = (await _values(desk, path, **query)).astype(np.float64)[:, 0]
+        values = (await _values(api, path, **query)).astype(np.float64)[:, 0]
         signed = view is not None and view.colour in _SIGNED
         return await anyio.to_thread.run_sync(_amounts, xy, values, signed, title)
     except (ToolError, ValueError):
@@ -68,8 +68,8 @@ def _quantity(meta: dict[str, Any], view: Controlled) -> tuple[str, dict[str, An
     return f"{kind[source]}/{gene}", query, titles[source]
 
 
-async def _values(desk: Desk, path: str, **query: Any) -> NDArray[Any]:
-    return blocks((await desk.api.content(f"/columns/{path}", **query)).body)[0]
+async def _values(api: Api, path: str, **query: Any) -> NDArray[Any]:
+    return blocks((await api.content(f"/columns/{path}", **query)).body)[0]
 
 
 def _kinds(xy: Floats, codes: NDArray[np.int64], labels: list[str], title: str) -> bytes:

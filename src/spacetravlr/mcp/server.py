@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
@@ -27,9 +28,13 @@ from spacetravlr.mcp._page import add_page
 from spacetravlr.mcp._perturb_tools import add_perturb_tools
 from spacetravlr.mcp._prompts import add_prompts
 from spacetravlr.mcp._resources import add_resources
+from spacetravlr.mcp._sessions import Sessions
 from spacetravlr.mcp._strict import StrictApps
 from spacetravlr.mcp._token import TokenGuard
+from spacetravlr.mcp._wire import Ending, SessionLayer
+from spacetravlr.viewer._patience import patient_protocol
 
+_MOST_CONNECTIONS = 500
 _INSTRUCTIONS = (
     "SpaceTravLR: a tissue section with models of how each gene depends on transcription factors and on ligands of "
     "neighbouring cells. Begin with describe_dataset; find genes with list_genes. perturb simulates a knock-out in "
@@ -50,8 +55,18 @@ def make_desk(options: AssistantOptions) -> Desk:
     return Desk(Api(local.base, local.token), local)
 
 
-def make_server(options: AssistantOptions, desk: Desk) -> MCPServer[Any]:
-    """Return the server for assistants around a viewer."""
+def make_server(options: AssistantOptions, desk: Desk, sessions: Sessions | None = None) -> MCPServer[Any]:
+    """Return the server for assistants around a viewer.
+
+    Parameters
+    ----------
+    options
+        Its settings.
+    desk
+        The viewer.
+    sessions
+        Those of its clients over HTTP; None where there is only one client, whose session is that of the desk.
+    """
 
     @asynccontextmanager
     async def life(_: MCPServer[Any]) -> AsyncIterator[None]:
@@ -71,6 +86,7 @@ def make_server(options: AssistantOptions, desk: Desk) -> MCPServer[Any]:
         instructions=_INSTRUCTIONS,
         extensions=[apps],
         lifespan=life,
+        middleware=[*([] if sessions is None else [sessions.serve]), desk.undo],
         log_level="WARNING",
     )
     add_data_tools(server, desk)
@@ -117,21 +133,20 @@ def serve_http(options: AssistantOptions, *, say: Callable[[str], None]) -> None
     ended = True
     try:
         desk = make_desk(options)
-        server = make_server(options, desk)
         port = listener.getsockname()[1]
-        hosts = [f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")]
-        guard = TransportSecuritySettings(
-            enable_dns_rebinding_protection=True,
-            allowed_hosts=hosts,
-            allowed_origins=[f"http://{host}" for host in hosts],
-        )
-        app = TokenGuard(server.streamable_http_app(transport_security=guard), options.token)
         listener.listen(128)
         say(f"assistants: http://127.0.0.1:{port}/mcp")
         own = os.environ.get(HTTP_TOKEN, "").strip() == options.token
         say(f"header:     Authorization: Bearer {f'${HTTP_TOKEN}' if own else options.token}")
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=2
+            _http_app(options, desk, port),
+            http=patient_protocol(),
+            ws="none",
+            limit_concurrency=_MOST_CONNECTIONS,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
         )
         try:
             if desk.local is not None:
@@ -144,6 +159,23 @@ def serve_http(options: AssistantOptions, *, say: Callable[[str], None]) -> None
     finally:
         listener.close()
     _leave(ended)
+
+
+def _http_app(options: AssistantOptions, desk: Desk, port: int) -> TokenGuard:
+    """Return what answers over HTTP: who has no token goes no further, and each client has its own session."""
+    hosts = [f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")]
+    guard = TransportSecuritySettings(
+        enable_dns_rebinding_protection=True,
+        allowed_hosts=hosts,
+        allowed_origins=[f"http://{host}" for host in hosts],
+    )
+    logging.getLogger("mcp.server.streamable_http").addFilter(Ending())
+    sessions = Sessions(desk.api, most=options.sessions, idle=options.idle)
+    # when a session ends is decided here: the viewer has to hear of it
+    app = make_server(options, desk, sessions).streamable_http_app(
+        transport_security=guard, session_idle_timeout=None, max_sessions=options.sessions
+    )
+    return TokenGuard(SessionLayer(app, sessions, host=hosts[0]), options.token)
 
 
 def _leave(ended: bool) -> None:  # noqa: FBT001 - one word for one thing

@@ -42,7 +42,7 @@ def read_base_grn(file: TableFile, context: Context) -> pd.DataFrame:
             levels = pd.to_numeric(pd.Series(texts), errors="coerce").to_numpy(np.float64)
             if np.isnan(levels).any():
                 raise InputError(
-                    f"{file.path}: column {tf} should hold 0 and 1; it holds {texts[np.isnan(levels).argmax()]!r}"
+                    f"{file.path}: column {tf} should hold 0 and 1; it holds {texts[int(np.isnan(levels).argmax())]!r}"
                 )
             bound = np.append(levels != 0, False)[at]  # an empty cell has the code -1
             entries += int(bound.sum())

@@ -18,6 +18,4 @@ def require_torch() -> None:
     try:
         importlib.import_module("torch")
     except ImportError as error:
-        raise MissingExtraError(
-            'niche networks need torch, which is not installed: python -m pip install "spacetravlr-py[cnn]"'
-        ) from error
+        raise MissingExtraError.of("cnn", "niche networks need torch", reason=error) from error

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from typing import TypeVar
 
 from spacetravlr.errors import ConfigError
+from spacetravlr.threads import begin_worker, one_blas_thread
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -54,8 +54,8 @@ def run_all(
 ) -> list[Result]:
     """Call `work` for every item on some threads, in order of the items.
 
-    The available BLAS threads are shared out, so that the threads of one simulation do not fight with those of
-    another. What `work` returns must not depend on that.
+    The available threads are shared out, so that those of one simulation do not fight with those of another. What
+    `work` returns must not depend on that; BLAS has one thread meanwhile, so its bits do not.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def run_all(
     """
     results: dict[int, Result] = {}
     stop = threading.Event()
-    with _shared_threads(workers), ThreadPoolExecutor(workers) as pool:
+    with one_blas_thread() as threads, _pool(workers, max(1, threads // workers)) as pool:
         futures = {pool.submit(work, item, stop.is_set): place for place, item in enumerate(items)}
         try:
             for future in as_completed(futures):
@@ -90,14 +90,8 @@ def run_all(
     return [results[place] for place in range(len(items))]
 
 
-@contextmanager
-def _shared_threads(workers: int) -> Iterator[None]:
-    from threadpoolctl import ThreadpoolController
-
-    blas = ThreadpoolController().select(user_api="blas")
-    threads = max((library.num_threads for library in blas.lib_controllers), default=1)
-    with blas.limit(limits=max(1, threads // workers)):
-        yield
+def _pool(workers: int, share: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(workers, initializer=begin_worker, initargs=(share,))
 
 
 def machine_memory() -> float:

@@ -83,6 +83,13 @@ def simulate_many(
         jobs cannot be joined.
     ConfigError
         If `n_jobs` is impossible.
+
+    Examples
+    --------
+    >>> from spacetravlr.perturbation import simulate_many
+    >>> results = simulate_many(run.model(), [{"Pax6": 0.0}, {"Pax6": "x2", "Foxo1": 0.0}])
+    >>> [result.effect.delta.shape for result in results]
+    [(300, 60), (300, 60)]
     """
     given = [job if isinstance(job, Job) else Job(job) for job in jobs]
     for job in given:

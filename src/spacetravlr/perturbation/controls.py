@@ -63,11 +63,10 @@ def negative_control(
 
     There are two controls. ``shuffled``: the cells of each cell type exchange their positions at random (within their
     piece of tissue, if there are samples), so that who is whose neighbour means nothing while types stay where they
-    are; the same cells are perturbed. It asks
-    whether the effect depends on the arrangement of single cells, and says nothing about effects inside a cell.
-    ``random_targets``: other genes that some model listens to, alike in mean and 90th percentile of expression in
-    the perturbed cells, are perturbed instead (doses as numbers are scaled by the ratio of means). It asks
-    whether this gene does more than others like it.
+    are; the same cells are perturbed. It asks whether the effect depends on the arrangement of single cells, and says
+    nothing about effects inside a cell. ``random_targets``: other genes that some model listens to, alike in mean and
+    90th percentile of expression in the perturbed cells, are perturbed instead (doses as numbers are scaled by the
+    ratio of means). It asks whether this gene does more than others like it.
 
     Parameters
     ----------
@@ -103,6 +102,13 @@ def negative_control(
         As `PropagationModel.simulate`, and if a number is impossible.
     SimulationCancelledError
         If it was cancelled.
+
+    Examples
+    --------
+    >>> from spacetravlr.perturbation import negative_control
+    >>> table = negative_control(run.model(), {"Pax6": 0.0}, n_shuffles=4, n_random=4)
+    >>> sorted(table["control"].unique()), bool(table["p_value"].between(0.2, 1.0).all())
+    (['random_targets', 'shuffled'], True)
     """
     for name, number in (("n_shuffles", n_shuffles), ("n_random", n_random), ("seed", seed)):
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:

@@ -111,6 +111,13 @@ def screen(
         If the directory holds a screen of another model, dose, scope or number of steps, and `resume` is set.
     RunDirectoryError
         If the directory cannot be written.
+
+    Examples
+    --------
+    >>> from spacetravlr.perturbation import screen
+    >>> result = screen(run.model(), out_dir="screen", genes=["Pax6", "Foxo1"])
+    >>> result.summary["gene"].tolist(), result.path.name, len(result.failed)
+    (['Pax6', 'Foxo1'], 'screen_summary.feather', 0)
     """
     level = Dose.parse(dose, gene="the screen")
     if level.kind == "per_cell":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spacetravlr.errors import InputError, UsageError, listing, nearest
+from spacetravlr.errors import InputError, UsageError, did_you_mean, listing
 from spacetravlr.pl.canvas import axes_or_new, check_save, saved
 from spacetravlr.pl.points import category_points, level_points, scale_bar, signed_points
 
@@ -269,8 +269,7 @@ def _no_modulator(table: Betas, modulator: str) -> str:
     pairs = [name for name in table.modulators if modulator in name.replace("#", "$").split("$")]
     if pairs:
         return f"{modulator!r} is in these modulators of {table.target}: {listing(pairs)}; name one of them"
-    close = nearest(modulator, table.modulators)
-    hint = f"; did you mean {close!r}?" if close else f"; it has {listing(table.modulators)}"
+    hint = did_you_mean(modulator, table.modulators, f"; it has {listing(table.modulators)}")
     return f"the model of {table.target} has no coefficient of {modulator!r}{hint}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spacetravlr.errors import ConfigError, InputError, did_you_mean
-from spacetravlr.events import Listener, Notice, silent
+from spacetravlr.events import Listener, Notice, StageFinished, StageStarted, silent
 from spacetravlr.preparation._work import COUNTS, IMPUTED, NORMALISED, Work
 from spacetravlr.preparation.coordinates import positions
 from spacetravlr.preparation.counts import find_source
@@ -111,7 +112,7 @@ def prepare(
     >>> import spacetravlr as stl
     >>> raw = stl.datasets.simulated_tissue(n_cells=300, n_genes=60, knock_outs=())
     >>> ready = stl.pp.prepare(raw, layer="counts", umap=False)
-    >>> sorted(ready.layers)
+    >>> sorted(name for name in ready.layers if name)
     ['counts', 'imputed_count', 'normalized_count']
     """
     told = silent if listener is None else listener
@@ -119,9 +120,7 @@ def prepare(
     check_length("radius", radius)
     check_length("um_per_unit", um_per_unit)
     if isinstance(adata, str | os.PathLike):
-        from spacetravlr.preparation.readers import read_raw
-
-        adata = read_raw(Path(adata), told=told)
+        adata = _read(Path(adata), told)
     _check(adata, sample=sample, cluster_key=cluster_key)
     if adata.isbacked:
         adata = adata.to_memory()
@@ -142,6 +141,17 @@ def prepare(
     work.finish(scale)
     _tell_units(work.adata, radius, sample, told)
     return work.adata
+
+
+def _read(path: Path, told: Listener) -> AnnData:
+    from spacetravlr.preparation.readers import read_raw
+
+    told(StageStarted("reading"))
+    began = time.perf_counter()
+    adata = read_raw(path, told=told)
+    shape = f"{adata.n_obs:,} cells x {adata.n_vars:,} genes"
+    told(StageFinished("reading", time.perf_counter() - began, f"{shape} from {path}"))
+    return adata
 
 
 def _settle(options: PrepareOptions | None, changes: dict[str, Any]) -> PrepareOptions:

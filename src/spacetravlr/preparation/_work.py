@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 IMPUTED, COUNTS, NORMALISED = "imputed_count", "counts", "normalized_count"
 _LEIDEN = "leiden"
+_N_STEPS = 10
+_FIRST_USE = "on first use libraries are compiled, about 20 s"
 
 
 class Work:
@@ -59,6 +61,7 @@ class Work:
         self.kind = kind
         self.again = bool(record.facts.get("content"))
         self.facts = record.facts
+        record.n_steps = _N_STEPS - (not options.umap)
         self.facts.setdefault("leiden", _LEIDEN if _LEIDEN not in adata.obs.columns else f"{_LEIDEN}_prepare")
 
     @property
@@ -194,7 +197,10 @@ class Work:
         before = ("PCA",)
         there = {"distances", "connectivities"} <= set(adata.obsp) and "neighbors" in adata.uns
         wanted: dict[str, Any] = {"n": o.n_neighbors, **seed}
-        record.step("neighbours", wanted, self._neighbours, there=there, after=before, told=self.told)
+        # what scanpy uses is compiled when it is loaded, and kept from then on
+        record.step(
+            "neighbours", wanted, self._neighbours, there=there, after=before, told=self.told, patience=_FIRST_USE
+        )
         before = ("neighbours",)
         if o.umap:
             wanted = {"min_dist": o.min_dist, "spread": o.spread, "rate": o.umap_learning_rate, "epochs": o.n_epochs}
@@ -209,6 +215,8 @@ class Work:
     def _pca(self) -> str:
         variable = self.adata.var["highly_variable"].to_numpy(dtype=np.bool_)
         points, share = graph.principal_components(self.adata.layers[NORMALISED][:, variable], self.options)
+        if "X_pca" in self.adata.obsm and not self.again:
+            self._note("obsm['X_pca'] of the file is replaced: it is computed from these values")
         self.adata.obsm["X_pca"] = points
         return f"{points.shape[1]} components, {share.sum():.0%} of the variance of {int(variable.sum()):,} genes"
 
@@ -219,6 +227,10 @@ class Work:
     def _umap(self) -> str:
         if "X_umap" in self.adata.obsm and not self.again:
             self.adata.obsm["X_umap_before"] = self.adata.obsm["X_umap"]
+            self._note(
+                "obsm['X_umap'] is computed anew; that of the file is kept in obsm['X_umap_before'] (with --no-umap it "
+                "stays as it is)"
+            )
         graph.umap(self.adata, self.options)
         return ""
 

@@ -33,7 +33,7 @@ def write_ready(adata: AnnData, path: Path) -> None:
     from anndata.experimental import write_dispatched
 
     adata.strings_to_categoricals()
-    with replacing(path) as temporary, temporary.open("w+b", buffering=0) as stream:
+    with replacing(path, durable=True) as temporary, temporary.open("w+b", buffering=0) as stream:
         target = _Patient(stream)
 
         def write(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacetravlr.atomic import make_directory, refusal, temporary_name
 from spacetravlr.errors import InputError, UsageError
-from spacetravlr.events import Listener, Notice, silent
+from spacetravlr.events import Listener, StageFinished, StageStarted, silent
 from spacetravlr.preparation._prepare import prepare
 from spacetravlr.preparation._write import write_ready
 from spacetravlr.preparation.readers import recognise
@@ -67,9 +68,11 @@ def prepare_file(
     _check_writable(target)
     adata = prepare(source, options, listener=listener, **how)
     adata.uns[RECORD][_ORIGIN] = before
+    listener(StageStarted("writing"))
+    began = time.perf_counter()
     make_directory(target.absolute().parent)
     write_ready(adata, target)
-    listener(Notice(f"written to {target}"))
+    listener(StageFinished("writing", time.perf_counter() - began, str(target)))
     return adata
 
 

@@ -34,9 +34,7 @@ def scanpy() -> Any:
         with quiet():
             import scanpy as package
     except ImportError as error:
-        raise MissingExtraError(
-            f"preparing a sample needs scanpy ({error}); install it: python -m pip install 'spacetravlr-py[pp]'"
-        ) from error
+        raise MissingExtraError.of("pp", "preparing a sample needs scanpy", reason=error) from error
     return package
 
 
@@ -161,7 +159,5 @@ def leiden(adata: AnnData, options: PrepareOptions, column: str) -> int:
                 key_added=column,
             )
     except ImportError as error:
-        raise MissingExtraError(
-            "Leiden clusters need igraph; install it: python -m pip install 'spacetravlr-py[pp]'"
-        ) from error
+        raise MissingExtraError.of("pp", "Leiden clusters need igraph", reason=error) from error
     return len(adata.obs[column].cat.categories)

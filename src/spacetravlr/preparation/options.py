@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields
+from inspect import cleandoc
 from typing import Any, Literal, get_args
 
 from spacetravlr.errors import ConfigError
@@ -88,10 +89,11 @@ class PrepareOptions:
         return self.min_genes if self.min_genes is not None else min(100, math.ceil(0.02 * n_genes))
 
 
-PrepareOptions.__doc__ = (PrepareOptions.__doc__ or "").replace(
-    "    Raises\n",
-    "    Parameters\n    ----------\n"
-    + "".join(f"    {one.name}\n        {one.metadata['help']}\n" for one in fields(PrepareOptions))
-    + "\n    Raises\n",
+# from Python 3.13 on the compiler takes the indentation away, before it does not
+PrepareOptions.__doc__ = cleandoc(PrepareOptions.__doc__ or "").replace(
+    "Raises\n",
+    "Parameters\n----------\n"
+    + "".join(f"{one.name}\n    {one.metadata['help']}\n" for one in fields(PrepareOptions))
+    + "\nRaises\n",
     1,
 )

@@ -36,6 +36,9 @@ class Record:
         self.steps = {str(name): str(text) for name, text in known.get("steps", {}).items()}
         self.removed = Removed.of_frame(known["removed"]) if "removed" in known else Removed()
         self.facts = {str(name): value for name, value in known.items() if name not in {"steps", "removed"}}
+        self.n_steps = 0
+        """Steps that this preparation has; 0 if it is not known."""
+        self._begun = 0
         self._ran: set[str] = set()
 
     def step(
@@ -47,6 +50,7 @@ class Record:
         there: bool,
         after: tuple[str, ...] = (),
         told: Listener,
+        patience: str = "",
     ) -> None:
         """Do a step, unless it was done with these parameters, is there, and nothing it builds on has changed.
 
@@ -64,12 +68,16 @@ class Record:
             The steps it builds on.
         told
             Receives the events.
+        patience
+            Why it may take long.
         """
+        self._begun += 1
         text = json.dumps(dict(parameters), sort_keys=True)
         if there and self.steps.get(name) == text and not self._ran.intersection(after):
             told(StageFinished(name, 0.0, "done before"))
             return
-        told(StageStarted(name))
+        place = f"step {self._begun} of {self.n_steps}" if self.n_steps else ""
+        told(StageStarted(name, "; ".join(filter(None, (place, patience)))))
         began = time.perf_counter()
         detail = action()
         self.steps[name] = text

@@ -56,6 +56,8 @@ class TfPriors:
             The file cannot be read or lacks a column; the message names the file and the columns it has.
         """
         file = Path(path).expanduser()
+        if not file.exists():
+            raise InputError(f"no such file: {file}; it is the one of [grn].tf_priors_feather (--tf-prior)")
         try:
             table = pyarrow.feather.read_table(file)
         except (pa.ArrowException, OSError) as error:

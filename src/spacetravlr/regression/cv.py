@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from spacetravlr.regression.gram import ClusterGram, Responses
     from spacetravlr.regression.judged import Judged
 
-Rule = Literal["1se", "min"]
+Rule = Literal["1se", "near", "min"]
 
 GAP = 1e-2
 """Duality gap of cross-validation fits relative to the variance: half a standard error of the error is 1.2e-2."""
@@ -26,6 +26,8 @@ KKT = 5e-7
 """Optimality violation of final fits, standardised units."""
 MIN_CELLS = 30
 """Clusters with fewer cells take no part in the choice of the penalty and get no held-out R2."""
+GIVEN_UP = 0.2
+"""Share of the variance explained by the best penalty that rule `near` may give up for a stronger one."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,8 @@ def choose_penalty(
     path
         The family of penalties.
     rule
-        `1se`: the strongest penalty within one standard error of the best; `min`: the best.
+        `1se`: the strongest penalty within one standard error of the best; `near`: the same, but it explains at least
+        four fifths of the variance that the best does; `min`: the best.
     min_cells
         Clusters with fewer cells are left out.
     gap
@@ -237,12 +240,15 @@ def _decide(state: _Progress, grid: NDArray[np.float64], used: list[int], rule: 
     r2_out = np.full((state.error.shape[1], n_targets), np.nan)
     pooled = np.full(n_targets, np.nan)
     held_out = np.full(state.error.shape[1:], np.nan)
+    cells = state.cells.sum(axis=(0, 1))
+    # of the mean of the cells that train, which explains nothing
+    nothing = state.total.sum(axis=(0, 1)) / np.where(cells > 0, cells, np.inf)
     for t in range(n_targets):
         if not np.isfinite(curve[:, t]).any():
             continue
         best = int(np.nanargmin(curve[:, t]))
-        limit = curve[best, t] + (spread[best, t] if rule == "1se" else 0.0)
-        index[t] = int(np.flatnonzero(curve[:, t] <= limit)[0])
+        slack = _slack(rule, spread[best, t], nothing[t] - curve[best, t])
+        index[t] = int(np.flatnonzero(curve[:, t] <= curve[best, t] + slack)[0])
         held_out[:, :, t] = state.error[index[t], :, :, t]
         error = np.nansum(held_out[:, :, t], axis=1)
         total = state.total[:, :, t].sum(axis=1)
@@ -251,6 +257,17 @@ def _decide(state: _Progress, grid: NDArray[np.float64], used: list[int], rule: 
                 r2_out[c, t] = 1.0 - error[c] / total[c]
         pooled[t] = 1.0 - error[used].sum() / total[used].sum() if total[used].sum() > 1e-12 else np.nan
     return Choice(index, grid, curve, spread, r2_out, pooled, held_out)
+
+
+def _slack(rule: Rule, spread: float, explained: float) -> float:
+    """Return by how much the error may exceed that of the best penalty.
+
+    The standard error is that of errors of regions, most of which no penalty explains. Where there is little to explain
+    it exceeds most of that, so that penalties count as near enough which leave much of it unexplained.
+    """
+    if rule == "min":
+        return 0.0
+    return spread if rule == "1se" else min(spread, GIVEN_UP * max(explained, 0.0))
 
 
 @dataclass(frozen=True)

@@ -210,7 +210,8 @@ class SparseGroupLassoCV(_Linear):
     penalty
         `enet` (lasso with a fixed ridge of 0.1), `lasso` or `sgl`.
     rule
-        `1se`: the strongest penalty within one standard error of the best; `min`: the best.
+        `1se`: the strongest penalty within one standard error of the best; `near`: the same, but it explains at least
+        four fifths of the variance that the best does; `min`: the best.
     n_folds
         Number of folds the blocks are dealt to.
     n_bootstraps
@@ -277,8 +278,8 @@ class SparseGroupLassoCV(_Linear):
         self.groups = np.asarray(groups)
         self.blocks = np.asarray(blocks)
         self.path = Path(penalty, lambdas=None if lambdas is None else np.asarray(lambdas, dtype=np.float64))
-        if rule not in ("1se", "min"):
-            raise ConfigError(f"`rule` (={rule!r}) must be '1se' or 'min'")
+        if rule not in ("1se", "near", "min"):
+            raise ConfigError(f"`rule` (={rule!r}) must be '1se', 'near' or 'min'")
         if n_folds < 2 or n_bootstraps < 0:
             raise ConfigError(f"`n_folds` (={n_folds}) must be at least 2, `n_bootstraps` (={n_bootstraps}) at least 0")
         self.rule: Rule = rule

@@ -50,7 +50,7 @@ def write_report(root: str | Path, wanted: Wanted = _NOTHING) -> Path:
 
     Returns
     -------
-    The file. Half a second, and about 0.3 ms for each target.
+    The file. Half a second, and less than a millisecond for each target.
 
     Raises
     ------

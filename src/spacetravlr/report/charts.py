@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacetravlr.report.svg import INK, MUTED, SERIES, dress, figure_of, to_svg
+from spacetravlr.report.words import score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +44,10 @@ def skill(genes: Genes) -> Chart | None:
     if not series:
         return None
     low = min(0.0, *(float(np.quantile(values, 0.01)) for values in series.values()))
-    edges = np.linspace(max(low, -1.0), 1.0, _BINS + 1)
+    # judged by counts, good models have no more than a few hundredths
+    high = max(float(values.max()) for values in series.values())
+    top = next((one for one in (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8) if one >= high), 1.0)
+    edges = np.linspace(max(low, -1.0), top, _BINS + 1)
     bins = edges.tolist()
     figure = figure_of(_WIDTH, _HEIGHT)
     ax = figure.subplots()
@@ -56,7 +60,7 @@ def skill(genes: Genes) -> Chart | None:
     _whole_numbers(ax)
     _legend(ax)
     dress(ax)
-    medians = "; ".join(f"{name}: median {np.median(values):.2f}" for name, values in series.items())
+    medians = "; ".join(f"{name}: median {score(float(np.median(values)))}" for name, values in series.items())
     below = sum(float((values < edges[0]).sum()) for values in series.values())
     more = f" {below:.0f} values below {edges[0]:g} are in the first bar." if below else ""
     caption = f"R² {medians} (dashed).{more}"
@@ -130,7 +134,10 @@ def tissue_map(sample: Sample) -> Chart | None:
     labels = list(tissue.clusters.labels)
     names = sample.cluster_names(labels)
     spread = np.ptp(tissue.xy[rows], axis=0)
-    tall = float(np.clip(_WIDTH * 0.66 * spread[1] / max(spread[0], 1e-9), 2.2, 6.0))
+    # the legend has up to 18 rows, and must not be cut
+    rows_of_legend = -(-len(labels) // (1 + (len(labels) - 1) // 18))
+    lowest = max(2.2, 0.3 + 0.2 * rows_of_legend)
+    tall = float(np.clip(_WIDTH * 0.66 * spread[1] / max(spread[0], 1e-9), lowest, 6.0))
     figure = figure_of(_WIDTH, tall)
     figure.set_layout_engine("compressed")
     ax = figure.subplots()

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacetravlr.config import RunConfig, describe, settings
-from spacetravlr.errors import InputError, SpaceTravLRError, listing
+from spacetravlr.errors import InputError, SpaceTravLRError
+from spacetravlr.report.firmness import Firmness, read_firmness
 from spacetravlr.report.genes import Genes, read_genes
 from spacetravlr.report.origins import Source, read_origins
 from spacetravlr.report.recovery import Kind, Recovery, recovery
 from spacetravlr.report.sample import Sample, read_sample
+from spacetravlr.report.suggest import largest
 from spacetravlr.report.timings import Timings, read_timings
 from spacetravlr.run import Manifest, Run, RunDirectory, RunProgress, level_doubt, read_progress, score_table
+from spacetravlr.run.mending import damage_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +75,9 @@ class Facts:
     """Whether the run has one of its own."""
     progress: RunProgress
     genes: Genes
+    firmness: Firmness
+    knocked: str | None
+    """A gene whose knock-out should show; None without a model."""
     sample: Sample
     timings: Timings
     settings: Mapping[str, tuple[SettingRow, ...]]
@@ -122,6 +128,8 @@ def gather(root: Path, wanted: Wanted) -> Facts:
     )
     origins, source = read_origins(root, config)
     names = {} if sample.tissue is None else sample.tissue.cluster_cell_types
+    skill = genes.skill
+    firmness = read_firmness(root, skill)
     return Facts(
         path=root,
         run=run,
@@ -129,6 +137,8 @@ def gather(root: Path, wanted: Wanted) -> Facts:
         has_manifest=directory.manifest is not None,
         progress=progress,
         genes=genes,
+        firmness=firmness,
+        knocked=largest(run, skill) if firmness.knock_out is None else firmness.knock_out.gene,
         sample=sample,
         timings=read_timings(root, manifest.started),
         settings=_rows(config, origins),
@@ -137,7 +147,7 @@ def gather(root: Path, wanted: Wanted) -> Facts:
         recovery={} if sample.truth is None else recovery(run, sample.truth, names),
         layer=(config.data.layer if wanted.layer is None else wanted.layer) or "X",
         n_files=sum(1 for _ in root.glob(wanted.pattern)),
-        trouble=(*trouble, *([sample.trouble] if sample.trouble else []), *_damage(genes.damaged)),
+        trouble=(*trouble, *([sample.trouble] if sample.trouble else []), *_damage(directory)),
         doubt=level_doubt(config),
     )
 
@@ -150,14 +160,9 @@ def _own_config(directory: RunDirectory, trouble: list[str]) -> RunConfig | None
         return None
 
 
-def _damage(genes: tuple[str, ...]) -> list[str]:
-    if not genes:
-        return []
-    files = "file" if len(genes) == 1 else "files"
-    return [
-        f"The {files} of coefficients of {listing(genes, 6)} cannot be read: delete the {files}, and the next run "
-        "trains again what is missing."
-    ]
+def _damage(directory: RunDirectory) -> list[str]:
+    line = damage_line(directory)
+    return [] if line is None else [f"{line}."]
 
 
 def _sample_path(wanted: Wanted, config: RunConfig, root: Path) -> Path | None:

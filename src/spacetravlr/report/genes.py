@@ -37,6 +37,8 @@ DETAIL = (
 )
 """Columns of `scores.feather` that are shown for every cluster of a gene."""
 _DIGITS = 4
+_MORE_DIGITS = 6
+"""What is shown of a gene is rounded once more, and must not be rounded twice."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -57,8 +59,6 @@ class Genes:
         (n,) clusters that were fitted, and those of them with coefficients; -1 where not known.
     scores
         A row per target and cluster, as `scores.feather`.
-    damaged
-        Targets whose file of coefficients cannot be read.
     """
 
     names: tuple[str, ...]
@@ -72,7 +72,6 @@ class Genes:
     n_clusters: NDArray[np.int64]
     n_modelled: NDArray[np.int64]
     scores: pd.DataFrame
-    damaged: tuple[str, ...] = ()
 
     def count(self, fate: Fate) -> int:
         """Return how many targets have this fate."""
@@ -82,6 +81,12 @@ class Genes:
     def modelled(self) -> NDArray[np.bool_]:
         """(n,) whether a target has coefficients."""
         return np.array([fate == "model" for fate in self.fates], dtype=bool)
+
+    @property
+    def skill(self) -> dict[str, float]:
+        """R2 in regions held out of the targets with coefficients, NaN where it is not known."""
+        own = self.modelled
+        return {name: r2 for name, r2, has in zip(self.names, self.r2_out.tolist(), own, strict=True) if has}
 
     def median(self, name: Literal["r2_in", "r2_out"]) -> float:
         """Return the median over targets with coefficients, NaN if none is known."""
@@ -146,7 +151,7 @@ def read_genes(directory: RunDirectory, status: RunStatus, scores: pd.DataFrame)
         n_clusters=("cluster", "size"),
         n_modelled=("kept", "sum"),
     ).reindex(list(names))
-    kept, damaged = _kept(directory.path)
+    kept = _kept(directory.path)
     reasons = {gene: directory.orphan_reason(gene) or _NO_REASON for gene in status.orphan}
     reasons |= dict(status.failed)
     return Genes(
@@ -161,7 +166,6 @@ def read_genes(directory: RunDirectory, status: RunStatus, scores: pd.DataFrame)
         n_modelled=_whole(summary["n_modelled"]),
         n_kept=np.array([kept.get(name, -1) for name in names], dtype=np.int64),
         scores=scores[scores["gene"].isin(set(names))],
-        damaged=tuple(name for name in names if name in damaged),
     )
 
 
@@ -179,26 +183,22 @@ def _in_order(fates: Mapping[str, Fate], planned: tuple[str, ...] | None) -> lis
     return [*first, *sorted(fates.keys() - set(first))]
 
 
-def _kept(root: Path) -> tuple[dict[str, int], set[str]]:
-    """Return how many modulators each coefficient file has, told by its header alone, and which cannot be read."""
+def _kept(root: Path) -> dict[str, int]:
+    """Return how many modulators each coefficient file has, told by its header alone."""
     import pyarrow as pa
 
     found: dict[str, int] = {}
-    damaged: set[str] = set()
     for gene, path in betadata_files(root).items():
         if path.suffix != ".feather":
             continue
         try:
             with pa.memory_map(str(path)) as stream:
                 names = pa.ipc.open_file(stream).schema.names
-        except FileNotFoundError:
-            # it is being replaced
-            continue
         except (OSError, pa.ArrowInvalid):
-            damaged.add(gene)
+            # it is being replaced, or damaged, which is told elsewhere
             continue
         found[gene] = sum(name != "beta0" for name in names[1:])
-    return found, damaged
+    return found
 
 
 def _real(column: pd.Series) -> NDArray[np.float64]:
@@ -210,7 +210,7 @@ def _whole(column: pd.Series) -> NDArray[np.int64]:
 
 
 def _rounded(values: NDArray[np.float64]) -> list[float | None]:
-    return [round(value, _DIGITS) if math.isfinite(value) else None for value in values.tolist()]
+    return [round(value, _MORE_DIGITS) if math.isfinite(value) else None for value in values.tolist()]
 
 
 def _counts(values: NDArray[np.int64]) -> list[int | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import time
 from collections.abc import Mapping
 from hashlib import sha256
@@ -12,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacetravlr.report import charts, words
+from spacetravlr.report.belief import before_you_believe
 from spacetravlr.report.facts import Facts
 from spacetravlr.report.recovery import KINDS
-from spacetravlr.report.suggest import worth_perturbing
 from spacetravlr.words import size
 
 if TYPE_CHECKING:
+    import pandas as pd
     from jinja2 import Environment
 
 _TABLE_ID = "spacetravlr-gene-metrics"
@@ -47,7 +49,7 @@ def environment(package: str = "spacetravlr.report") -> Environment:
 
 def render_run(facts: Facts) -> str:
     """Return the page of one run."""
-    gene = worth_perturbing(facts.run)
+    gene, firm = facts.knocked, facts.firmness.knock_out
     shown = next(iter(facts.run.genes), None)
     path, toml = str(facts.path), str(facts.run.directory.files.toml)
     state = facts.progress.status.state
@@ -77,6 +79,9 @@ def render_run(facts: Facts) -> str:
         sentence=words.state_sentence(facts.progress, facts.genes),
         workers=[words.worker_line(one) for one in facts.progress.workers],
         fates=words.FATES,
+        belief=before_you_believe(facts),
+        checked=words.checked_knock_out(toml, gene),
+        looked_up="" if firm is None else words.edges_of(path, firm.targets[0]),
         figures=[one for one in figures if one is not None],
         kinds=KINDS,
         clusters=_cluster_rows(facts, names),
@@ -177,8 +182,14 @@ def _cluster_rows(facts: Facts, names: Mapping[str, str]) -> list[dict[str, Any]
                 "name": names.get(str(label), str(label)),
                 "n_cells": int(part["n_cells"].max()),
                 "n_models": int(kept.sum()),
-                "r2_in": float(part["r2_in"].median()),
-                "r2_out": float(part["r2_out"].median()),
+                "r2_in": _median(part["r2_in"]),
+                "r2_out": _median(part["r2_out"]),
             }
         )
     return rows
+
+
+def _median(column: pd.Series) -> float:
+    """Return the median of what is known; NaN, without a warning, if nothing is."""
+    known = column.dropna()
+    return float(known.median()) if len(known) else math.nan

@@ -76,7 +76,7 @@ def recovery(run: Run, truth: pd.DataFrame, names: Mapping[str, str]) -> dict[Ki
             continue
         edges = known.get(gene, {})
         for modulator, _ in edges:
-            n_true[_kind(modulator)] += 1
+            n_true[kind_of(modulator)] += 1
         values = np.asarray(betas.values, dtype=np.float64)
         labels = np.array([names.get(label, label) for label in betas.row_labels], dtype=object)
         columns_of = {modulator: column for column, modulator in enumerate(betas.modulators)}
@@ -84,7 +84,7 @@ def recovery(run: Run, truth: pd.DataFrame, names: Mapping[str, str]) -> dict[Ki
         for (modulator, label), effect in edges.items():
             if modulator in columns_of:
                 effects[labels == label, columns_of[modulator]] = effect
-        kinds = np.array([_kind(modulator) for modulator in betas.modulators], dtype=object)
+        kinds = np.array([kind_of(modulator) for modulator in betas.modulators], dtype=object)
         for kind, parts in found.items():
             value, effect = values[:, kinds == kind], effects[:, kinds == kind]
             written = value != 0.0
@@ -111,5 +111,6 @@ def _summary(n_true: int, size: NDArray[np.float64], sign: NDArray[np.float64]) 
     )
 
 
-def _kind(modulator: str) -> Kind:
+def kind_of(modulator: str) -> Kind:
+    """Return the kind of the edges of a modulator."""
     return "LR" if "$" in modulator else "TFL" if "#" in modulator else "TF"

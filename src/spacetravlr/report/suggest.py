@@ -6,26 +6,47 @@ import re
 from typing import TYPE_CHECKING
 
 from spacetravlr.errors import SpaceTravLRError
+from spacetravlr.report.firmness import read_firmness
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from spacetravlr.run import Run
 
 
 def worth_perturbing(run: Run, *, looked_at: int = 8) -> str | None:
-    """Return a gene whose knock-out should show: of the best models, the TF of the firmest edge, else any modulator.
+    """Return a gene whose knock-out should show.
 
     Parameters
     ----------
     run
         The run.
     looked_at
-        How many models to read; one takes a few milliseconds.
+        How many models to read where no bootstraps tell which coefficients are stable; one takes a few milliseconds.
+
+    Returns
+    -------
+    The gene that `read_firmness` names. Without bootstraps, of the models that predict best the TF of the largest
+    coefficient, else the ligand of a pair. None if the run has no model.
+    """
+    skill = _skill(run)
+    found = read_firmness(run.path, skill).knock_out
+    return found.gene if found is not None else largest(run, skill, looked_at=looked_at)
+
+
+def largest(run: Run, skill: dict[str, float], *, looked_at: int = 8) -> str | None:
+    """Return the TF of the largest coefficient in the models that predict best, else the ligand of a pair there.
+
+    Parameters
+    ----------
+    run
+        The run.
+    skill
+        Targets with a model, and the R2 of each in regions held out; NaN where it is not known.
+    looked_at
+        How many models to read.
     """
     other: str | None = None
     best: tuple[float, str] | None = None
-    for gene in _best_explained(run, looked_at):
+    for gene in sorted(skill, key=lambda one: -skill[one] if skill[one] == skill[one] else float("inf"))[:looked_at]:
         try:
             edges = run.edges(gene)
         except SpaceTravLRError:
@@ -41,13 +62,12 @@ def worth_perturbing(run: Run, *, looked_at: int = 8) -> str | None:
     return best[1] if best else other
 
 
-def _best_explained(run: Run, n: int) -> Sequence[str]:
-    """Return the targets with a model that predict best on regions held out; the first ones if nothing tells."""
+def _skill(run: Run) -> dict[str, float]:
+    """Return the mean held-out R2 of every target with a model, NaN where nothing tells it."""
     genes = run.genes
     try:
         scores = run.scores()
     except SpaceTravLRError:
-        return genes[:n]
-    skill = scores[scores["kept"].astype(bool)].groupby("gene", sort=False)["r2_out"].mean().dropna()
-    known = skill[skill.index.isin(genes)].sort_values(ascending=False, kind="stable")
-    return [str(gene) for gene in known.index[:n]] or genes[:n]
+        return dict.fromkeys(genes, float("nan"))
+    known = scores.groupby("gene", sort=False)["r2_out"].mean().reindex(list(genes))
+    return dict(zip(genes, known.tolist(), strict=True))

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from spacetravlr import words
 from spacetravlr.errors import listing
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ _STATES: Mapping[State, str] = {
 }
 # a number that stands by itself: that of a setting or of R2 is a part of a name
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?(?![\w])")
+CONTROLS = 99
+"""Negative controls of each kind: the least that leave a p value of 0.01."""
 _UNFINISHED = ("interrupted", "stopped", "partial")
 FATES = {
     "model": "model",
@@ -94,8 +97,8 @@ def duration(seconds: float | None) -> str:
 
 
 def score(value: float) -> str:
-    """Return an R2 with two decimals, a dash if it is unknown."""
-    return "–" if math.isnan(value) else f"{value:.2f}".replace("-", "−")
+    """Return an R2 as on the terminal, set in type."""
+    return "–" if math.isnan(value) else words.score(value).replace("-", "−")
 
 
 def next_commands(path: str, toml: str, state: State, gene: str | None) -> tuple[tuple[str, str], ...]:
@@ -109,15 +112,24 @@ def next_commands(path: str, toml: str, state: State, gene: str | None) -> tuple
         found.append(("help with it, from here or another machine", f"spacetravlr --join-output-dir {run}"))
     if gene is not None:
         named = shlex.quote(gene)
-        found.append(
-            (
-                "knock a gene out",
-                f"spacetravlr-perturb --run-toml {file} --gene {named} --desired-expr 0 --out ko.feather",
-            )
-        )
+        knocked = f"spacetravlr-perturb --run-toml {file} --gene {named} --desired-expr 0 --out ko.feather"
+        found.append(("knock a gene out", knocked))
         found.append(("all coefficients in one table", f"spacetravlr collect-interactions --run-toml {file}"))
     found.append(("write this page again", f"spacetravlr run-summary {run}"))
     return tuple(found)
+
+
+def checked_knock_out(toml: str, gene: str | None) -> str:
+    """Return the command that compares a knock-out with chance; empty without a gene."""
+    if gene is None:
+        return ""
+    named = f"spacetravlr-perturb --run-toml {shlex.quote(toml)} --gene {shlex.quote(gene)} --out ko.feather"
+    return f"{named} --top 10 --negative-control {CONTROLS}"
+
+
+def edges_of(path: str, target: str) -> str:
+    """Return the command that shows the firmest edges of a target."""
+    return f"spacetravlr edges {shlex.quote(path)} --gene {shlex.quote(target)} --top 10"
 
 
 def python_lines(path: str, gene: str | None, shown: str | None) -> tuple[str, ...]:

@@ -92,7 +92,12 @@ def read_log(path: Path) -> GeneLog | None:
         If it is one but damaged, or cannot be read.
     """
     try:
-        return parse_log(path.read_text(encoding="utf-8", errors="replace"))
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if not text or "\0" in text:
+            raise InputError(
+                f"the log is {'full of zeros' if text else 'empty'}; continue the training, which makes it again"
+            )
+        return parse_log(text)
     except OSError as error:
         raise InputError(f"cannot read the log {path}: {error.strerror}") from error
     except InputError as error:

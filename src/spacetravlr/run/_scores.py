@@ -183,8 +183,8 @@ def gene_scores(files: RunPaths, gene: str) -> GeneScores | None:
         log = files.log(gene)
         found = read_log(log) if log.exists() else None
         return None if found is None else GeneScores.of_log(found, None)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+    except (InputError, OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}; continue the training, which makes it again") from error
 
 
 def read_records(files: RunPaths, found: Scan) -> list[GeneScores]:
@@ -210,7 +210,8 @@ def read_records(files: RunPaths, found: Scan) -> list[GeneScores]:
         except FileNotFoundError:
             continue
         except (InputError, OSError, UnicodeDecodeError) as error:
-            logging.getLogger("spacetravlr").warning("left out: %s: %s", path, error)
+            why = "%s: %s; continue the training, which makes it again"
+            logging.getLogger("spacetravlr").warning(why, path, error)
     if records.keys() != found.finished:
         for gene, log in read_logs(files.log_directory).items():
             if gene in found.finished and gene not in records:

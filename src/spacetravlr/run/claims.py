@@ -68,7 +68,7 @@ class Claims:
         self._heartbeat: Heartbeat | None = None
         self._reset()
 
-    def claim(self, genes: Iterable[str], *, together: bool = False) -> tuple[str, ...]:
+    def claim(self, genes: Iterable[str], *, together: bool = False, even_done: bool = False) -> tuple[str, ...]:
         """Take those targets that are neither done nor held.
 
         Costs about two file operations per target. Call it again later for the targets that were refused: their
@@ -81,6 +81,8 @@ class Claims:
         together
             Leave all of them to whoever holds the first that is not done: of several processes that come at the same
             time, one gets the whole block instead of each a part.
+        even_done
+            Take also what is done, to look at its files while nobody else touches them.
 
         Returns
         -------
@@ -91,13 +93,14 @@ class Claims:
         RunDirectoryError
             If the directory cannot be written; what this call had taken is given back.
         """
+        is_done = _never if even_done else self._is_done
         with self._mine() as held:
             before = frozenset(held)
             try:
-                self._take([gene for gene in dict.fromkeys(genes) if gene not in held], together=together)
+                self._take([gene for gene in dict.fromkeys(genes) if gene not in held], is_done, together=together)
                 taken = [gene for gene in held if gene not in before]
                 # another worker may have finished a target between the first look and the claim
-                late = {gene for gene in taken if self._is_done(gene)}
+                late = {gene for gene in taken if is_done(gene)}
             except BaseException:
                 self.release(set(held) - before)
                 raise
@@ -199,13 +202,13 @@ class Claims:
         with self._lock:
             yield self._held
 
-    def _take(self, genes: Iterable[str], *, together: bool) -> None:
+    def _take(self, genes: Iterable[str], is_done: Callable[[str], bool], *, together: bool) -> None:
         beats: Beats = {}
         taken = False
         with ExitStack() as stack:
             mine = None
             for gene in genes:
-                if self._is_done(gene):
+                if is_done(gene):
                     continue
                 mine = mine or stack.enter_context(stamp(self.directory, self._content()))
                 if take(self._paths.lock(gene), mine, self._watch, beats):
@@ -226,6 +229,10 @@ class Claims:
             self._heartbeat = heartbeat
             atexit.register(self.close)
         return self._heartbeat.path.name
+
+
+def _never(gene: str) -> bool:  # noqa: ARG001 - asked in place of whether a target is done
+    return False
 
 
 def read_claims(directory: Path) -> tuple[LockInfo, ...]:

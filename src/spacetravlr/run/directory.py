@@ -201,7 +201,8 @@ class RunDirectory:
     def orphan_reason(self, gene: str) -> str | None:
         """Return why a target is an orphan: None if it is not, an empty text if the marker does not say."""
         try:
-            return self.files.orphan(gene).read_text(encoding="utf-8", errors="replace").strip()
+            # a marker full of zeros does not say either
+            return self.files.orphan(gene).read_text(encoding="utf-8", errors="replace").strip("\0 \t\r\n")
         except OSError:
             return None
 

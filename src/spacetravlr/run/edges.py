@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spacetravlr.betas import Betas
+from spacetravlr.betas import Betas, pooled_scores
 from spacetravlr.betas.names import escape_gene
 from spacetravlr.errors import InputError, SpaceTravLRError, did_you_mean, listing
 
@@ -45,7 +45,9 @@ def stability_file(root: Path, gene: str) -> Path:
     return root / "stability" / f"{escape_gene(gene)}.feather"
 
 
-def edge_table(root: Path, tables: Iterable[Betas], *, cluster: str | None = None) -> pd.DataFrame:
+def edge_table(
+    root: Path, tables: Iterable[Betas], *, cluster: str | None = None, pooled: bool = False
+) -> pd.DataFrame:
     """Return the edges of some targets, ranked; as `Run.edges`.
 
     Parameters
@@ -56,12 +58,20 @@ def edge_table(root: Path, tables: Iterable[Betas], *, cluster: str | None = Non
         Coefficients of the targets.
     cluster
         Only the edges of this cluster.
+    pooled
+        Whether other clusters count in the score, and edges are told that have a coefficient in one of those only.
     """
     parts: list[Part] = []
     targets: list[str] = []
     for table in tables:
         part = _of_stability(stability_file(root, table.target), table) or _of_coefficients(table)
+        score = part["stability"] * part["effect"]
         keep = part["beta"] != 0.0
+        if pooled:
+            shape = (np.unique(part["cluster"].astype(str)).size, -1)
+            score = pooled_scores((np.sign(part["beta"]) * score).reshape(shape)).reshape(-1)
+            keep |= score > 0.0
+        part["score"] = score
         if cluster is not None:
             keep &= part["cluster"] == cluster
         parts.append({name: values[keep] for name, values in part.items()})
@@ -113,7 +123,7 @@ def with_members(edges: pd.DataFrame) -> pd.DataFrame:
         All edges of the targets and clusters that are of interest, as `edge_table` gives them.
     """
     keys = ["target", "cluster", "group"]
-    grouped = edges[edges["group"].notna()]
+    grouped = edges[edges["group"].notna() & (edges["beta"] != 0.0)]
     names = grouped.assign(modulator=grouped["modulator"].astype(str)).groupby(keys, observed=True, sort=False)
     members = names["modulator"].agg(" ".join).rename("members").reset_index()
     out = edges.merge(members, on=keys, how="left")
@@ -126,11 +136,10 @@ def _ranked(parts: Sequence[Part], targets: Sequence[str]) -> pd.DataFrame:
 
     columns: dict[str, Any] = {"target": pd.Categorical(np.array(targets, dtype=object))}
     for name in COLUMNS:
-        if name not in columns and name != "score":
+        if name not in columns:
             values = np.concatenate([part[name] for part in parts]) if parts else np.empty(0)
             columns[name] = pd.Categorical(values.astype(object)) if COLUMNS[name] == "category" else values
     frame = pd.DataFrame(columns)
-    frame["score"] = frame["stability"] * frame["effect"]
     for name in ("group", "group_size"):
         frame[name] = pd.array(frame[name].to_numpy(dtype=np.float64, na_value=np.nan), dtype="Int64")
         # alone is no group, and what was not looked for is none either
@@ -177,6 +186,8 @@ def _of_stability(path: Path, table: Betas) -> Part | None:
 
     try:
         found = feather.read_table(path, use_threads=False, memory_map=False)
+        # a damaged file can hold offsets that point outside the text
+        found.validate(full=True)
         if not set(EXTRAS) <= set(found.column_names):
             return _older(path, table)
         names = [name for name in found.column_names if name.startswith("beta_")]
@@ -186,7 +197,8 @@ def _of_stability(path: Path, table: Betas) -> Part | None:
     except FileNotFoundError:
         return None
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        logging.getLogger("spacetravlr").warning("left out: %s: damaged or incomplete (%s)", path, error)
+        why = "left out: %s: damaged or incomplete (%s); continue the training, which makes it again"
+        logging.getLogger("spacetravlr").warning(why, path, error)
         return None
     part["stability"] = fractions.reshape(-1)
     return part | {name: np.asarray(values, dtype=np.float64) for name, values in lists.items()}

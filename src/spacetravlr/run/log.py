@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 FORMAT_LINE = "format\tspacetravlr_training_log\tv1"
 SUMMARY_COLUMNS = (
@@ -57,7 +57,7 @@ GateValue = bool | int | float | str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterLog:
+class ClusterLog:  # noqa: PLW1641 - the dataclass makes the hash
     """How one target was fitted in one cluster."""
 
     cluster: str
@@ -91,6 +91,14 @@ class ClusterLog:
     """R2 of the network on the same regions."""
     niche_reason: str = ""
     """Why the network stands or does not."""
+
+    def __eq__(self, other: object) -> bool:
+        """Compare all figures; two that were not computed are equal."""
+        if not isinstance(other, ClusterLog):
+            return NotImplemented
+        # as tuples: what Python 3.13 makes for a dataclass holds that a NaN differs from itself
+        mine, theirs = (tuple(getattr(one, it.name) for it in fields(ClusterLog)) for one in (self, other))
+        return mine == theirs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

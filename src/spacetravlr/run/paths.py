@@ -192,9 +192,13 @@ def condition_label(directory: Path) -> str | None:
     The compiled edition puts text in quotes, which are dropped.
     """
     try:
-        label = (directory / CONDITION_LABEL).read_text(encoding="utf-8").strip()
-    except OSError:
+        text = (directory / CONDITION_LABEL).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
         return None
+    if text.endswith("\0"):
+        # damaged, as good as none
+        return None
+    label = text.strip()
     quoted = len(label) > 1 and label[0] == label[-1] == '"'
     return label[1:-1] if quoted else label or None
 

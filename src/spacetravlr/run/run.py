@@ -17,6 +17,7 @@ from spacetravlr.run._scores import path_table, read_logs, score_table
 from spacetravlr.run.directory import RunDirectory
 from spacetravlr.run.log import GeneLog
 from spacetravlr.run.manifest import InputData
+from spacetravlr.run.mending import warn_of_damage, whole_manifest
 from spacetravlr.run.status import RunStatus, in_order, read_status
 
 if TYPE_CHECKING:
@@ -94,7 +95,9 @@ class Run:
             If there is no run.
         """
         root, toml, config = locate(path)
-        return cls(RunDirectory(root), toml=toml, config=config, adata=adata)
+        directory = RunDirectory(root)
+        warn_of_damage(directory)
+        return cls(directory, toml=toml, config=config, adata=adata)
 
     def __repr__(self) -> str:
         found = self.directory.scan()
@@ -179,7 +182,12 @@ class Run:
         return score_table(self.directory.scores())
 
     def edges(
-        self, gene: str | Sequence[str] | None = None, cluster: str | None = None, *, members: bool = False
+        self,
+        gene: str | Sequence[str] | None = None,
+        cluster: str | None = None,
+        *,
+        members: bool = False,
+        pooled: bool = False,
     ) -> pd.DataFrame:
         """Return what regulates what, the firmest and strongest first.
 
@@ -191,6 +199,10 @@ class Run:
             One cluster, by its row label, or by its cell type where only one cluster has it; None for all.
         members
             Whether to add the column `members`: the modulators of the group with a coefficient in this cluster.
+        pooled
+            Whether to let other clusters count: to `score` half the size of the mean over all clusters is added, in
+            which stability times effect has the sign of the coefficient. Edges that have a coefficient in other
+            clusters only are told too, with a `beta` of 0. In simulated tissues true edges then rank higher.
 
         Returns
         -------
@@ -222,7 +234,7 @@ class Run:
                 known.update(dict.fromkeys(table.row_labels))
         if cluster is not None and known and cluster not in known:
             cluster = find_cluster(cluster, known, cell_types_of(self))
-        found = edge_table(self.path, tables, cluster=cluster)
+        found = edge_table(self.path, tables, cluster=cluster, pooled=pooled)
         return with_members(found) if members else found
 
     def penalty_path(self) -> pd.DataFrame:
@@ -288,7 +300,7 @@ class Run:
         # settings that are compared at a glance; anything else (tables, arrays) makes a new model
         key = sorted(given.items()) if all(isinstance(value, str | float | int) for value in given.values()) else None
         if self._model is None or key is None or self._model[0] != key:
-            manifest = self.directory.manifest
+            manifest = whole_manifest(self.directory)
             model = build_model(
                 self._tissue,
                 self.betabase,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from spacetravlr.atomic import create_text, make_directory
+from spacetravlr.atomic import create_text, make_directory, write_text
 from spacetravlr.config import RunConfig, settings
 from spacetravlr.errors import ConfigError, RunDirectoryError, SettingsChangedError, listing
+from spacetravlr.run.damage import damage_of_text
 from spacetravlr.run.manifest import InputData, Manifest
-from spacetravlr.run.paths import CONDITION_LABEL, PREPARED_SAMPLE, RunPaths, scan
+from spacetravlr.run.paths import CONDITION_LABEL, MANIFEST, PREPARED_SAMPLE, REPRO_TOML, RunPaths, scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ def begin_or_continue(
         if create_text(paths.toml, wanted.to_toml()):
             return notices
         # another process began this run between the look and the writing
+    else:
+        notices = _mend(paths, wanted)
     return (*notices, *_compare(paths, wanted, sample))
 
 
@@ -119,7 +123,7 @@ def read_manifest(path: Path) -> Manifest | None:
 
 
 def read_config(path: Path) -> tuple[RunConfig, str]:
-    """Read the configuration of a run.
+    """Read the configuration of a run; where its record is damaged, what the manifest tells of it, with a warning.
 
     Returns
     -------
@@ -131,17 +135,63 @@ def read_config(path: Path) -> tuple[RunConfig, str]:
         If it is missing or unreadable.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
+        why = damage_of_text(content, b"") if path.name == REPRO_TOML else None
+        text = content.decode() if why is None else ""
     except FileNotFoundError as error:
         raise RunDirectoryError(
             f"no {path.name} in {path.parent}: it is not a run directory, or its training never began"
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise RunDirectoryError(f"{path} is no TOML of a run: name {REPRO_TOML}, or the directory it is in") from error
+    except OSError as error:
         raise RunDirectoryError(f"cannot read {path}: {error}") from error
+    if why is not None:
+        told = _as_the_manifest_tells(path.parent)
+        if told is None:
+            raise RunDirectoryError(f"{path} is {why}, and no {MANIFEST} tells the settings: put a copy of it there")
+        logging.getLogger("spacetravlr").warning("%s is %s: settings are read from %s", path, why, MANIFEST)
+        return told, told.to_toml()
     try:
         return RunConfig.from_toml(path), text
     except ConfigError as error:
         raise RunDirectoryError(f"{path}: {error}") from error
+
+
+def _as_the_manifest_tells(root: Path) -> RunConfig | None:
+    manifest = read_manifest(root / MANIFEST)
+    if manifest is None or not manifest.config:
+        return None
+    try:
+        return RunConfig.model_validate(manifest.config)
+    except ValueError:
+        return None
+
+
+def _mend(paths: RunPaths, wanted: RunConfig) -> tuple[str, ...]:
+    """Write the record of a run again if it is damaged, as the manifest tells it or, before the first result, anew."""
+    try:
+        why = damage_of_text(paths.toml.read_bytes(), b"")
+    except OSError:
+        why = None
+    if why is None:
+        return ()
+    told = _as_the_manifest_tells(paths.root)
+    if told is None and scan(paths.root).finished:
+        # the message of whoever reads it
+        return ()
+    write_text(paths.toml, (told or wanted).to_toml(), durable=True)
+    source = "" if told is None else f" from {MANIFEST}"
+    return (f"{paths.toml.name} was {why}, as after a power failure: it is written again{source}",)
+
+
+def is_own(paths: RunPaths) -> bool:
+    """Return True if this edition began the run, as far as its files tell."""
+    try:
+        text = paths.toml.read_text(encoding="utf-8")
+        return is_own_toml(text) if text.strip() else paths.manifest.exists()
+    except (OSError, ValueError):
+        return paths.manifest.exists()
 
 
 def is_own_toml(text: str) -> bool:

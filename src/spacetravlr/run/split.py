@@ -88,7 +88,7 @@ def write_label(directory: Path, label: str) -> None:
     if condition_label(directory) is None:
         # quotes around a text are dropped when it is read, because the compiled edition writes them
         bare = label and not (len(label) > 1 and label[0] == label[-1] == '"')
-        atomic.write_text(directory / CONDITION_LABEL, f"{label}\n" if bare else f'"{label}"\n')
+        atomic.write_text(directory / CONDITION_LABEL, f"{label}\n" if bare else f'"{label}"\n', durable=True)
 
 
 def refuse_foreign(directory: Path, label: str) -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import h5py
     import pandas as pd
 
-_VERSION = "0.2.0"
+_PLAIN = ("array", "string-array")
 
 
 def read_element(node: h5py.Dataset | h5py.Group) -> Any:
@@ -27,8 +27,9 @@ def read_element(node: h5py.Dataset | h5py.Group) -> Any:
         Whatever a damaged or foreign element makes h5py, pandas or anndata raise.
     """
     kind, version = node.attrs.get("encoding-type"), node.attrs.get("encoding-version")
-    if version == _VERSION and kind in _READERS and hasattr(node, "dtype") == (kind in ("array", "string-array")):
-        return _READERS[kind](node)
+    reader = _READERS.get((kind, version))
+    if reader is not None and hasattr(node, "dtype") == (kind in _PLAIN):
+        return reader(node)
     from anndata.io import read_elem
 
     return read_elem(node)
@@ -40,6 +41,20 @@ def _array(node: h5py.Dataset) -> Any:
 
 def _texts(node: h5py.Dataset) -> Any:
     return node.asstr()[()]
+
+
+def _texts_or_none(node: h5py.Group) -> Any:
+    import pandas as pd
+
+    if int(pd.__version__.partition(".")[0]) < 3:
+        # what stands for a missing text is then up to anndata
+        from anndata.io import read_elem
+
+        return read_elem(node)
+    lost = float("nan") if node.attrs.get("na-value") == "NaN" else pd.NA
+    texts: Any = pd.array(_texts(node["values"]), dtype=pd.StringDtype(na_value=lost))
+    texts[node["mask"][()]] = pd.NA
+    return texts
 
 
 def _categories(node: h5py.Group) -> pd.Categorical:
@@ -66,9 +81,10 @@ def _table(node: h5py.Group) -> pd.DataFrame:
     return table
 
 
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "array": _array,
-    "string-array": _texts,
-    "categorical": _categories,
-    "dataframe": _table,
+_READERS: dict[tuple[str, str], Callable[[Any], Any]] = {
+    ("array", "0.2.0"): _array,
+    ("string-array", "0.2.0"): _texts,
+    ("nullable-string-array", "0.1.0"): _texts_or_none,
+    ("categorical", "0.2.0"): _categories,
+    ("dataframe", "0.2.0"): _table,
 }

@@ -121,7 +121,15 @@ class CoordinateDescent:
         choice = None
         penalty = np.ones(len(targets))
         if self.held_out:
-            choice = choose_penalty(self.grams, responses, sets, path=self.path, live=live, judged=block.judged())
+            choice = choose_penalty(
+                self.grams,
+                responses,
+                sets,
+                path=self.path,
+                rule=plan.config.lasso.rule,
+                live=live,
+                judged=block.judged(),
+            )
             if plan.config.lasso.select == "cv":
                 live &= choice.index >= 0
                 penalty = np.where(choice.index >= 0, choice.chosen, 1.0)

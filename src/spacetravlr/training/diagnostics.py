@@ -123,7 +123,15 @@ class Diagnostics:
         """
         ligands = live & np.array([bool(one.lr_pairs or one.tfl_pairs) for one in block.modulators])
         alone = column_sets(self.plan, block.modulators, kinds=_TF_ALONE)
-        tf_only = choose_penalty(block.grams, block.responses, alone, path=self.path, live=live, judged=block.judged())
+        tf_only = choose_penalty(
+            block.grams,
+            block.responses,
+            alone,
+            path=self.path,
+            rule=self.plan.config.lasso.rule,
+            live=live,
+            judged=block.judged(),
+        )
         moved = [self.evidence.measure(block, penalty, ligands, grams=grams) for grams in self.shifted]
         # NaN if one of them is: then neither had enough regions
         p_space = np.maximum.reduce([own.p, *(own.better_than(one) for one in moved)])

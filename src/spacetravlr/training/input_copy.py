@@ -61,7 +61,7 @@ def write_input_copy(
         obsm={"spatial": tissue.xy},
         layers=layers,
     )
-    with replacing(path) as temporary:
+    with replacing(path, durable=True) as temporary:
         copy.write_h5ad(temporary, compression="gzip")
 
 

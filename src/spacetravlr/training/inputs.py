@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacetravlr.errors import InputError, listing
+from spacetravlr.errors import InputError, did_you_mean, listing
 from spacetravlr.events import Listener, Notice
 from spacetravlr.prior import Modulators, PriorNetwork, TfPriors
 from spacetravlr.regression import Catalogue
@@ -123,7 +123,10 @@ def choose_targets(tissue: Tissue, config: RunConfig, listener: Listener) -> tup
     if wanted is not None:
         unknown = [gene for gene in dict.fromkeys(wanted) if gene not in tissue.gene_index]
         if unknown:
-            listener(Notice(f"not measured and therefore not trained: {listing(unknown, 10)}", "warning"))
+            hint = did_you_mean(unknown[0], tissue.genes)
+            listener(Notice(f"not measured and therefore not trained: {listing(unknown, 10)}{hint}", "warning"))
+            if not set(wanted) & tissue.gene_index.keys():
+                raise InputError(f"no target gene is left: {listing(unknown, 5)} is not among the measured genes{hint}")
         chosen = set(wanted)
         targets = [gene for gene in targets if gene in chosen]
     if config.training.max_genes is not None:

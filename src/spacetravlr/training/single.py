@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from spacetravlr.errors import NothingWrittenError
 from spacetravlr.events import Notice, RunStarted
 from spacetravlr.run import InputData, Manifest, Run, RunDirectory
+from spacetravlr.run.mending import free_damaged
 from spacetravlr.training.account import finished, first_manifest, why_nothing
 from spacetravlr.training.fresh import FreshStart
 from spacetravlr.training.input_copy import INPUT_COPY, write_input_copy
@@ -81,6 +82,9 @@ def train_one(
         directory.claims.start()
         for notice in directory.notices:
             told(Notice(notice, "warning"))
+        freed = free_damaged(directory, inputs.targets)
+        if freed is not None:
+            told(Notice(freed, "warning"))
         if own_copy:
             copy_sample(tissue, settings, root)
         plan = make_plan(tissue, settings, inputs, told)

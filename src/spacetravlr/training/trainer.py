@@ -20,7 +20,7 @@ from spacetravlr.events import (
     GeneWritten,
     Listener,
 )
-from spacetravlr.threads import one_blas_thread
+from spacetravlr.threads import begin_worker, one_blas_thread
 from spacetravlr.training._writer import BackgroundWriter
 from spacetravlr.training.best_ranked import refine_best
 from spacetravlr.training.fallback import fallback_told
@@ -162,7 +162,7 @@ class Trainer:
         workers = min(worker_count(self.plan.config.execution.n_parallel), len(blocks))
         with (
             BackgroundWriter(self.stop.abandon) as writer,
-            ThreadPoolExecutor(workers, thread_name_prefix="trainer") as pool,
+            ThreadPoolExecutor(workers, thread_name_prefix="trainer", initializer=begin_worker) as pool,
         ):
             futures = [pool.submit(self._work, queue, held, writer, first=first) for _ in range(workers)]
             self._await(futures)

@@ -95,8 +95,8 @@ def commonest(grid: Grid, codes: NDArray[np.int64], n: int) -> NDArray[np.int64]
     known = own >= 0
     pixel, own = (grid.pixel, own) if known.all() else (grid.pixel[known], own[known])
     counts = np.bincount(pixel * max(n, 1) + own, minlength=rows * columns * max(n, 1))
-    counts = counts.reshape(rows * columns, max(n, 1))
-    out = np.where(counts.any(axis=1), counts.argmax(axis=1), -1)
+    by_pixel = counts.reshape(rows * columns, max(n, 1))
+    out = np.where(by_pixel.any(axis=1), by_pixel.argmax(axis=1), -1)
     return out.reshape(rows, columns)
 
 

@@ -23,9 +23,9 @@ from spacetravlr.events import (
     StageStarted,
 )
 from spacetravlr.pace import Pace
-from spacetravlr.tui._blocks import Blocks
 from spacetravlr.tui._genes import Genes, search
 from spacetravlr.tui.dashboard_view import (
+    Block,
     Counts,
     Fate,
     GeneRecord,
@@ -99,10 +99,9 @@ class Dashboard:
         self._genes = Genes()
         self._shape = (0, 0)
         self._stages: list[Stage] = []
-        self._running = ""
+        self._running = self._running_detail = ""
         self._stage_began = self._clock()
         self._training_began = math.nan
-        self._blocks = Blocks(self._clock)
 
     def start_over(self) -> None:
         """Forget what has become of the targets: it is told again from the beginning."""
@@ -120,18 +119,17 @@ class Dashboard:
                 self._targets, self._outside = (), None
                 self.part = Part(event.label, event.number, event.n_parts, event.n_cells)
             self.pace.update(event)
-            self._blocks.update(event)
             self._take(event)
 
     def _take(self, event: Event) -> None:
         match event:
             case StageStarted():
-                self._running, self._stage_began = event.stage, self._clock()
+                self._running, self._running_detail, self._stage_began = event.stage, event.detail, self._clock()
             case StageFinished():
                 # one that is done again, by another process, takes the place of the first
                 self._stages = [stage for stage in self._stages if stage.name != event.stage]
                 self._stages.append(Stage(event.stage, event.seconds, event.detail))
-                self._running, self._stage_began = "", self._clock()
+                self._running, self._running_detail, self._stage_began = "", "", self._clock()
             case RunStarted():
                 self.out, self._shape = event.out, (event.n_cells, event.n_genes)
                 self._training_began = self._clock()
@@ -252,8 +250,9 @@ class Dashboard:
                 return "finishing"
             if not self.out or math.isnan(self._training_began):
                 return "setting up"
-            left = self.pace.total - self.pace.done
-            return "waiting" if left and left <= len(self.pace.elsewhere) and not self._blocks.n_genes else "training"
+            pace = self.pace
+            left = pace.total - pace.done
+            return "waiting" if left and left <= len(pace.elsewhere) and not pace.blocks.n_genes else "training"
 
     def counts(self) -> Counts:
         """Return the targets by what has become of them."""
@@ -268,7 +267,7 @@ class Dashboard:
                 before=pace.there_before,
                 by_others=pace.by_others,
                 elsewhere=len(pace.elsewhere),
-                at_work=self._held() if self._watching else self._blocks.n_genes,
+                at_work=self._held() if self._watching else self.pace.blocks.n_genes,
             )
 
     def ranked(self, n: int, *, best: bool, by: RankBy | None = None) -> tuple[Ranked, ...]:
@@ -297,7 +296,7 @@ class Dashboard:
                 part=self.part,
                 facts=self._facts,
                 stages=self._shown_stages(),
-                blocks=() if ended else self._blocks.now(),
+                blocks=() if ended else self._open_blocks(),
                 counts=self.counts(),
                 rate=rate,
                 eta=eta,
@@ -324,6 +323,10 @@ class Dashboard:
             return self.finished.seconds
         return self._clock() - self._began if self._seconds is None else self._seconds
 
+    def _open_blocks(self) -> tuple[Block, ...]:
+        now = self._clock()
+        return tuple(Block(tuple(one.genes), one.n, now - one.began) for one in self.pace.blocks.open)
+
     def _held(self) -> int:
         if self._outside is None:
             return 0
@@ -339,7 +342,8 @@ class Dashboard:
         if self.finished is not None or self._watching:
             return tuple(self._stages)
         now = self._clock()
-        running = Stage(self._running or "getting ready", now - self._stage_began, done=False)
+        name = self._running or "getting ready"
+        running = Stage(name, now - self._stage_began, self._running_detail, done=False)
         if math.isnan(self._training_began):
             return (*self._stages, running)
         training = Stage("training", now - self._training_began, done=False)

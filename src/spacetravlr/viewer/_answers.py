@@ -55,6 +55,12 @@ def accepted(request: Request, *, zstd: bool = True) -> str:
     return ""
 
 
+def has_already(request: Request, tag: str) -> bool:
+    """Say whether the client holds the answer of an entity tag (If-None-Match)."""
+    shown = request.headers.get("if-none-match", "")
+    return shown.strip() == "*" or tag in [one.strip().removeprefix("W/") for one in shown.split(",")]
+
+
 def compressed(content: bytes, encoding: str) -> tuple[bytes, str]:
     """Return content in an encoding, or as it is if that is no shorter."""
     if not encoding or len(content) < _SHORT:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacetravlr.betas import Betas, CellKeys, betadata_files, escape_gene
-from spacetravlr.errors import SpaceTravLRError, nearest
+from spacetravlr.errors import SpaceTravLRError, did_you_mean
 from spacetravlr.viewer._memory import ByteCache
 from spacetravlr.viewer._problem import ProblemError, of_error
 
@@ -155,10 +155,8 @@ class Coefficients:
         for wanted in (name, column):
             if wanted in table.modulators:
                 return np.asarray(table.values[:, table.modulators.index(wanted)], dtype=np.float64)
-        close = nearest(name, table.modulators)
-        raise ProblemError(
-            400, f"{table.target} has no coefficient {column!r}" + (f"; did you mean {close!r}?" if close else "")
-        )
+        hint = did_you_mean(name, table.modulators)
+        raise ProblemError(400, f"{table.target} has no coefficient {column!r}{hint}")
 
     def rows(self, table: Betas) -> NDArray[np.int64]:
         """Return ``(n_obs,)`` the row of each cell, -1 for none; cells by name only in tables by cell."""
@@ -216,8 +214,7 @@ class Coefficients:
         files = self.files()
         path = files.get(gene)
         if path is None or not self._holds(path):
-            close = nearest(gene, files) if len(gene) < 100 else None
-            hint = f"; did you mean {close!r}?" if close else ""
+            hint = did_you_mean(gene, files) if len(gene) < 100 else ""
             raise ProblemError(404, f"there is no model of {gene[:100]!r}{hint}")
         return path
 

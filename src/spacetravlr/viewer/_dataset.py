@@ -167,8 +167,10 @@ class Dataset:
         return as_labels(self.obs(self.cluster_column))
 
     def shown(self, column: str) -> Labels | Numbers:
-        """Return a column of obs as it is coloured: the clusters by name, also where they are numbers."""
-        return self.cluster_labels if column == self.cluster_column else self.obs(column)
+        """Return a column of obs as it is coloured: clusters and samples by name, also where they are numbers."""
+        if column == self.cluster_column:
+            return self.cluster_labels
+        return self.samples if column == self.sample_column and self.samples is not None else self.obs(column)
 
     @cached_property
     def cell_type_column(self) -> str | None:
@@ -205,11 +207,15 @@ class Dataset:
         rows = np.flatnonzero(self.placed)
         return cKDTree(self.xy[rows]), rows
 
+    @property
+    def sample_column(self) -> str | None:
+        """Column of obs that says in which piece of tissue a cell is, if the run is about several."""
+        return None if self.run is None else self.run.config.data.sample
+
     @cached_property
     def samples(self) -> Labels | None:
         """The piece of tissue of each cell, if the run is about several: no signal passes between them."""
-        column = None if self.run is None else self.run.config.data.sample
-        return None if column is None else as_labels(self.obs(column))
+        return None if self.sample_column is None else as_labels(self.obs(self.sample_column))
 
     def tree_around(self, cell: int) -> tuple[Any, NDArray[np.int64]]:
         """Return a tree of the cells with a position in the same piece of tissue as a cell, and their rows."""

@@ -22,7 +22,7 @@ def read_element(node: Any) -> Any:
 
     Returns
     -------
-    An array of numbers, an array of texts (objects), or a `pandas.Categorical`; missing integers as NaN.
+    An array of numbers, an array of texts (objects), or a `pandas.Categorical`; missing integers as NaN, texts as None.
     """
     kind = text_of(node.attrs.get("encoding-type", ""))
     if hasattr(node, "dtype") and kind in PLAIN and node.ndim == 1 and not node.dtype.names:
@@ -39,6 +39,8 @@ def read_element(node: Any) -> Any:
     if kind in ("nullable-integer", "nullable-boolean"):
         values, lost = node["values"][()].astype(np.float64), node["mask"][()].astype(bool)
         return np.where(lost, np.nan, values)
+    if kind == "nullable-string-array":
+        return np.where(node["mask"][()].astype(bool), None, read_element(node["values"]))
     from anndata.io import read_elem
 
     return read_elem(node)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spacetravlr.errors import InputError, nearest
+from spacetravlr.errors import InputError, did_you_mean
 from spacetravlr.viewer import _column_file as column_file
 from spacetravlr.viewer._h5ad import H5adFile
 from spacetravlr.viewer._memory import ByteCache
@@ -80,8 +80,8 @@ class Expression:
         """
         place = self._file.gene_index.get(gene)
         if place is None:
-            close = nearest(gene, self._file.genes) if len(self._file.genes) <= 50_000 else None
-            raise InputError(f"gene {gene!r} is not measured" + (f"; did you mean {close!r}?" if close else ""))
+            hint = did_you_mean(gene, self._file.genes) if len(self._file.genes) <= 50_000 else ""
+            raise InputError(f"gene {gene!r} is not measured{hint}")
         return place
 
     def column(self, gene: str, layer: str) -> NDArray[np.float32]:

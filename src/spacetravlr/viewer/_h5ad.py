@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spacetravlr.errors import InputError, listing, nearest
+from spacetravlr.errors import InputError, did_you_mean, listing
 from spacetravlr.tissue import ExpressionMatrix
 from spacetravlr.tissue.coordinates import SPATIAL_KEYS, check_coordinates
 from spacetravlr.viewer._elements import read_element, text_of
@@ -52,11 +52,11 @@ class H5adFile:
                 if not isinstance(self.handle.get(name, getlink=False), h5py.Group):
                     raise InputError(f"{path.name} is no h5ad file of today: it has no {name} table; save it again")
             _refuse_links(self.handle)
-            if self.handle["var"][self._index_key("var")].shape[0] > _MOST_GENES:
+            if self._index_node("var").shape[0] > _MOST_GENES:
                 raise InputError(f"{path.name} names more than {_MOST_GENES:,} genes: this is no sample")
             self.genes = tuple(str(name) for name in self._index("var"))
-            self.n_obs = int(self.handle["obs"][self._index_key("obs")].shape[0])
-        except (InputError, KeyError, OSError, RuntimeError, ValueError, MemoryError) as error:
+            self.n_obs = int(self._index_node("obs").shape[0])
+        except (InputError, LookupError, AttributeError, OSError, RuntimeError, ValueError, MemoryError) as error:
             self.handle.close()
             if isinstance(error, InputError):
                 raise
@@ -77,7 +77,7 @@ class H5adFile:
 
     def cell(self, index: int) -> str:
         """Return the name of one cell."""
-        value = self.handle["obs"][self._index_key("obs")][index]
+        value = self._index_node("obs")[index]
         return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
 
     @cached_property
@@ -96,8 +96,7 @@ class H5adFile:
             If it does not exist or cannot be read.
         """
         if column not in self.obs_columns:
-            close = nearest(column, self.obs_columns)
-            hint = f"; did you mean {close!r}?" if close else "."
+            hint = did_you_mean(column, self.obs_columns, ".")
             raise InputError(f"obs has no column {column!r}{hint} Columns: {listing(self.obs_columns, 25)}")
         try:
             found = read_element(self.handle["obs"][column])
@@ -122,8 +121,7 @@ class H5adFile:
             If there is none.
         """
         if layer not in self.layers:
-            close = nearest(layer, self.layers)
-            hint = f"; did you mean {close!r}?" if close else "."
+            hint = did_you_mean(layer, self.layers, ".")
             raise InputError(f"there is no layer {layer!r}{hint} Layers: {listing(self.layers)}")
         return self.handle["X"] if layer == "X" else self.handle["layers"][layer]
 
@@ -182,11 +180,13 @@ class H5adFile:
         """Close the file."""
         self.handle.close()
 
-    def _index_key(self, table: str) -> str:
-        return text_of(self.handle[table].attrs.get("_index", "_index"))
+    def _index_node(self, table: str) -> Any:
+        node = self.handle[table][text_of(self.handle[table].attrs.get("_index", "_index"))]
+        # anndata 0.13 stores names as values and a mask, like all texts that may be missing
+        return node if hasattr(node, "dtype") else node["values"]
 
     def _index(self, table: str) -> Any:
-        return read_element(self.handle[table][self._index_key(table)])
+        return read_element(self._index_node(table))
 
 
 def _refuse_links(handle: h5py.File) -> None:

@@ -50,6 +50,7 @@ class Hub:
         self.fields: ByteCache[TransitionField] = ByteCache(options.grid_memory_mb * MEGABYTE)
         self._open: OrderedDict[str, Dataset] = OrderedDict()
         self._current: OrderedDict[str, str] = OrderedDict()
+        self._aside: OrderedDict[str, Dataset] = OrderedDict()
         self._lock = Lock()
         self.heavy = Gate(MOST_HEAVY, 4 * MOST_HEAVY, busy="too much is asked for at once")
         self._opening = Gate(MOST_OPENING, MOST_WAITING, busy="other data are being opened")
@@ -67,6 +68,9 @@ class Hub:
             if wanted is not None and wanted in self._open:
                 self._open.move_to_end(wanted)
                 return self._open[wanted]
+            aside = self._aside.get(session)
+            if identifier and aside is not None and aside.id == identifier:
+                return aside
         closed = "these data are not open any more: open them again"
         if identifier:
             raise ProblemError(404, closed, code="no_such_dataset")
@@ -90,24 +94,66 @@ class Hub:
         ProblemError
             400 if that is not possible, 503 if too many want the same; nothing has changed then.
         """
-        with self._opening.passed():
-            made = open_dataset(request, self.options, self.roots.holds)
-        with self._lock:
-            known = self._open.get(made.id)
-        if known is not None and known.inputs == made.inputs:
-            made.close()
-            made = known
-        self.show(made, session=session)
+        made = self.show(self._opened(request), session=session)
         if made.runtime is not None:
             made.runtime.start()
         return made
 
-    def show(self, dataset: Dataset, *, session: str = SHARED) -> None:
-        """Make a dataset that of a session."""
+    def set_aside(self, request: OpenRequest, *, session: str) -> Dataset:
+        """Open data for a session, which is not shown them before it asks for them by their id (see `show_known`).
+
+        Raises
+        ------
+        ProblemError
+            As `open`.
+        """
+        made = self._opened(request)
+        with self._lock:
+            dropped = [self._aside.pop(session)] if session in self._aside else []
+            self._aside[session] = made
+            while len(self._aside) > _MOST_OPEN:
+                dropped.append(self._aside.popitem(last=False)[1])
+        self._let_go(dropped)
+        return made
+
+    def show_known(self, identifier: str, *, session: str) -> Dataset:
+        """Make data that are open, or were set aside for the session, those of the session, and load their model.
+
+        Raises
+        ------
+        ProblemError
+            404 if there are none of that id.
+        """
+        made = self.show(self.dataset(session, identifier), session=session)
+        if made.runtime is not None:
+            made.runtime.start()
+        return made
+
+    def _opened(self, request: OpenRequest) -> Dataset:
+        """Return data, the ones that are open if they are the same: whoever opens them shares them."""
+        with self._opening.passed():
+            made = open_dataset(request, self.options, self.roots.holds)
+        with self._lock:
+            known = self._open.get(made.id)
+        if known is None or not _same(known, made):
+            return made
+        made.close()
+        return known
+
+    def show(self, dataset: Dataset, *, session: str = SHARED) -> Dataset:
+        """Make a dataset that of a session; returns the one shown, which is the other if the same was opened twice."""
         dropped: list[Dataset] = []
         with self._lock:
+            known = self._open.get(dataset.id)
+            if known is not None and known is not dataset and _same(known, dataset):
+                # two have opened the same at once: its model is loaded once
+                dropped.append(dataset)
+                dataset = known
             self._open[dataset.id] = dataset
             self._open.move_to_end(dataset.id)
+            aside = self._aside.pop(session, None)
+            if aside is not None and aside is not dataset and aside not in dropped:
+                dropped.append(aside)
             self._current[session] = dataset.id
             self._current.move_to_end(session)
             while len(self._current) > _MOST_SESSIONS:
@@ -118,7 +164,33 @@ class Hub:
                     break
                 if identifier not in (dataset.id, shared):
                     dropped.append(self._open.pop(identifier))
-            kept = {id(one.expression) for one in self._open.values()}
+        self._let_go(dropped)
+        return dataset
+
+    def leave(self, session: str) -> None:
+        """Forget a session: its jobs are cancelled, their results dropped, and data that only it looks at are closed.
+
+        Raises
+        ------
+        ProblemError
+            400 for the session of all who name none.
+        """
+        if session == SHARED:
+            raise ProblemError(400, "name the session that ends (X-Session)")
+        self.jobs.forget_session(session)
+        self.selections.forget(session)
+        dropped: list[Dataset] = []
+        with self._lock:
+            own, aside = self._current.pop(session, None), self._aside.pop(session, None)
+            dropped += [] if aside is None else [aside]
+            if own is not None and own in self._open and own not in self._current.values():
+                dropped.append(self._open.pop(own))
+        self._let_go(dropped)
+
+    def _let_go(self, dropped: list[Dataset]) -> None:
+        """Close data that nobody is shown any more, and forget what was computed about them."""
+        with self._lock:
+            kept = {id(one.expression) for one in (*self._open.values(), *self._aside.values())}
         for one in dropped:
             if id(one.expression) not in kept:
                 one.close()
@@ -138,8 +210,12 @@ class Hub:
         named = replace(
             dataset, annotation=annotation, id=dataset_id(dataset.id, annotation.categories, len(annotation.codes))
         )
-        self.show(named, session=session)
-        return named
+        return self.show(named, session=session)
+
+    def renew(self, options: ViewerOptions) -> None:
+        """Take other settings for what to begin with, and for where files may be opened."""
+        self.options = options
+        self.roots = data_roots(options)
 
     def begin(self) -> None:
         """Open what the server was started with.
@@ -166,11 +242,17 @@ class Hub:
         """Stop all work."""
         self.jobs.close()
         with self._lock:
-            datasets = list(self._open.values())
+            datasets = [*self._open.values(), *self._aside.values()]
             self._open.clear()
+            self._aside.clear()
             self._current.clear()
         for dataset in datasets:
             dataset.close()
+
+
+def _same(one: Dataset, other: Dataset) -> bool:
+    """Say whether two datasets of one id show the same, whatever they were asked for by."""
+    return (one.network_dir, one.notices) == (other.network_dir, other.notices)
 
 
 def data_roots(options: ViewerOptions) -> DataRoots:

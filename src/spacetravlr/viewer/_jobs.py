@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, MutableSequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event, Lock
@@ -218,6 +219,15 @@ class JobBook:
                     self._jobs.pop(job.id)
                     self._futures.pop(job.id, None)
 
+    def forget_session(self, session: str) -> None:
+        """Cancel the jobs of a session and drop their results; what is at work is given up once it hears of it."""
+        with self._lock:
+            own = [job for job in self._jobs.values() if job.session == session]
+        for job in own:
+            if job.ended is None:
+                self.cancel(job)
+            self.forget(job)
+
     def cancel_all(self, session: str | None = None) -> None:
         """Cancel the jobs of a session, or all."""
         with self._lock:
@@ -263,18 +273,32 @@ class JobBook:
         job.over.set()
 
     def _shrink(self, newest: Job) -> None:
-        """Forget the oldest ended jobs while there are too many, or their results are too large."""
+        """Forget the oldest ended jobs while there are too many, or their results are too large.
+
+        Where results are too large, the session that keeps most goes first: it takes nothing from others.
+        """
         ended = sorted((job for job in self._jobs.values() if job.ended is not None), key=lambda job: job.ended or 0.0)
-        total = sum(job.size for job in ended)
+        old = [job for job in ended if job is not newest]
         own = sum(job.session == newest.session for job in ended)
         left = len(ended)
-        for job in ended:
-            if job is newest:
-                continue
-            many = own > MOST_KEPT and job.session == newest.session
-            if many or left > MOST_KEPT_IN_ALL or total > self.memory:
-                self._jobs.pop(job.id, None)
-                self._futures.pop(job.id, None)
-                total -= job.size
+        for job in list(old):
+            if (own > MOST_KEPT and job.session == newest.session) or left > MOST_KEPT_IN_ALL:
+                self._drop(job, old)
                 own -= job.session == newest.session
                 left -= 1
+        sizes = Counter[str]()
+        for job in (*old, newest):
+            sizes[job.session] += job.size
+        while old and sizes.total() > self.memory:
+            holders = {job.session for job in old if job.size}
+            if not holders:
+                return
+            most = max(holders, key=lambda session: sizes[session])
+            job = next(job for job in old if job.session == most and job.size)
+            self._drop(job, old)
+            sizes[most] -= job.size
+
+    def _drop(self, job: Job, old: MutableSequence[Job]) -> None:
+        old.remove(job)
+        self._jobs.pop(job.id, None)
+        self._futures.pop(job.id, None)

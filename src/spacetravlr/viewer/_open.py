@@ -68,18 +68,7 @@ def open_dataset(request: OpenRequest, options: ViewerOptions, holds: Callable[[
     notices: list[str] = []
     run = None if request.run_toml is None else _open_run(request.run_toml, holds)
     path = _sample(request, run, holds, notices)
-    try:
-        file = H5adFile(path)
-        layer = _layer(file, request.layer or (run and run.config.data.layer) or DEFAULT_LAYER, notices)
-        clusters = request.cluster_annot or (run and run.config.data.cluster_annot) or DEFAULT_CLUSTERS
-        file.obs(clusters)
-        file.spatial()
-        file.matrix(layer)
-    except InputError as error:
-        raise of_error(error, code="cannot_open") from error
-    except (OSError, RuntimeError, ValueError, MemoryError) as error:
-        # readers raise whatever a damaged file makes them raise
-        raise ProblemError(400, f"{path.name} cannot be read; is the file complete?", code="cannot_open") from error
+    file, layer, clusters = _read_sample(path, request, run, notices)
     expression = Expression(
         file,
         folder=(options.cache_dir or default_cache_dir()) / "columns",
@@ -102,19 +91,50 @@ def open_dataset(request: OpenRequest, options: ViewerOptions, holds: Callable[[
         network_dir=found_in,
     )
     if run is not None:
-        from spacetravlr.run import Run
-
-        run = Run.open(run.toml if run.toml.exists() else run.path, adata=path)
-        dataset.run, dataset.run_toml = run, request.run_toml
-        dataset.coefficients = Coefficients(
-            run.path, keys=cell_keys(lambda: dataset), holds=holds, memory=options.column_memory_mb * MEGABYTE
-        )
-        dataset.runtime = Runtime(run, n_obs=file.n_obs, n_genes=len(file.genes), holds=holds)
+        _give_run(dataset, run, request.run_toml, options=options, holds=holds)
         notices += _differences(run, layer, clusters)
     dataset.notices = tuple(notices)
     for notice in notices:
         _LOG.warning("%s", notice)
     return dataset
+
+
+def _read_sample(path: Path, request: OpenRequest, run: Run | None, notices: list[str]) -> tuple[H5adFile, str, str]:
+    """Return the file, its layer and its column of clusters, after reading of each what would show that it is damaged.
+
+    Raises
+    ------
+    ProblemError
+        400 if something is missing or cannot be read.
+    """
+    try:
+        file = H5adFile(path)
+        layer = _layer(file, request.layer or (run and run.config.data.layer) or DEFAULT_LAYER, notices)
+        clusters = request.cluster_annot or (run and run.config.data.cluster_annot) or DEFAULT_CLUSTERS
+        file.obs(clusters)
+        file.spatial()
+        file.matrix(layer)
+    except InputError as error:
+        raise of_error(error, code="cannot_open") from error
+    except (OSError, RuntimeError, ValueError, MemoryError) as error:
+        # readers raise whatever a damaged file makes them raise
+        raise ProblemError(400, f"{path.name} cannot be read; is the file complete?", code="cannot_open") from error
+    return file, layer, clusters
+
+
+def _give_run(
+    dataset: Dataset, run: Run, run_toml: Path | None, *, options: ViewerOptions, holds: Callable[[Path], bool]
+) -> None:
+    """Add a run to a sample that has just been opened: its coefficients, and its model, which is not loaded yet."""
+    from spacetravlr.run import Run
+
+    file = dataset.file
+    run = Run.open(run.toml if run.toml.exists() else run.path, adata=file.path)
+    dataset.run, dataset.run_toml = run, run_toml
+    dataset.coefficients = Coefficients(
+        run.path, keys=cell_keys(lambda: dataset), holds=holds, memory=options.column_memory_mb * MEGABYTE
+    )
+    dataset.runtime = Runtime(run, n_obs=file.n_obs, n_genes=len(file.genes), holds=holds)
 
 
 def _open_run(path: Path, holds: Callable[[Path], bool]) -> Run:

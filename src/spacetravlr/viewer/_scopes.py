@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from spacetravlr.errors import nearest
+from spacetravlr.errors import did_you_mean
 from spacetravlr.viewer._dataset import Dataset
 from spacetravlr.viewer._problem import ProblemError
 from spacetravlr.viewer._selections import Selections
@@ -82,9 +82,7 @@ def type_rows(data: Dataset, names: list[str]) -> NDArray[np.int64]:
     known = set(data.cell_types.categories)
     for name in names:
         if name not in known:
-            close = nearest(name, known)
-            hint = f"; did you mean {close!r}?" if close else ""
-            raise ProblemError(400, f"there is no cell type {name!r}{hint}", code="unknown_label")
+            raise ProblemError(400, f"there is no cell type {name!r}{did_you_mean(name, known)}", code="unknown_label")
     return data.cell_types.rows(set(names))
 
 

@@ -57,6 +57,12 @@ class Selections:
                 self._size -= len(self._kept.popitem(last=False)[1].bits)
         return made
 
+    def forget(self, session: str) -> None:
+        """Drop the selections of a session."""
+        with self._lock:
+            for key in [key for key in self._kept if key[0] == session]:
+                self._size -= len(self._kept.pop(key).bits)
+
     def get(self, session: str, identifier: str, file: str) -> Selection:
         """Return a selection.
 

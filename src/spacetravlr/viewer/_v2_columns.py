@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from spacetravlr.viewer._answers import OCTETS, accepted, bytes_answer, compressed
+from spacetravlr.viewer._answers import OCTETS, accepted, bytes_answer, compressed, has_already
 from spacetravlr.viewer._blocks import Precision, joined, label_block, number_block
 from spacetravlr.viewer._dataset import Dataset
 from spacetravlr.viewer._deps import ChosenOf, HubOf, SessionOf
@@ -65,9 +65,10 @@ def column(
     key = key_of(data, wanted, dtype)
     encoding = accepted(request)
     tag = f'"{sha256(repr(key).encode()).hexdigest()[:24]}{"-" + encoding if encoding else ""}"'
-    lasting = _ASK_AGAIN if kind == "beta" else _FOREVER
+    # an address that does not name the data can mean others tomorrow; a run that goes on writes tables anew
+    lasting = _FOREVER if "dataset" in request.query_params and kind != "beta" else _ASK_AGAIN
     headers = {"ETag": tag, "Cache-Control": lasting, "Vary": "Accept-Encoding, X-Session"}
-    if _has(request, tag):
+    if has_already(request, tag):
         check(hub, session, data, wanted)  # nobody is told that the results of others exist
         return Response(None, 304, headers)
     check(hub, session, data, wanted)
@@ -182,8 +183,3 @@ def _obs(data: Dataset, name: str, dtype: Precision) -> bytes:
         raise ProblemError(404, f"obs has no column {name[:100]!r}")
     found = data.shown(name)
     return label_block(found) if isinstance(found, Labels) else number_block(found.values, dtype)
-
-
-def _has(request: Request, tag: str) -> bool:
-    shown = request.headers.get("if-none-match", "")
-    return shown.strip() == "*" or tag in [one.strip().removeprefix("W/") for one in shown.split(",")]

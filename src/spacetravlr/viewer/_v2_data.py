@@ -29,7 +29,7 @@ class LoginBody(BaseModel):
 
 
 class OpenBody(BaseModel):
-    """What is to be opened: by ids of the listing, or by paths in the data roots."""
+    """What is to be opened: by ids of the listing, or by paths in the data roots; or the id of data that are open."""
 
     h5ad_id: Identifier | None = None
     run_id: Identifier | None = None
@@ -38,6 +38,9 @@ class OpenBody(BaseModel):
     network_dir: Named | None = None
     layer: Name | None = None
     cluster_column: Name | None = None
+    show: bool = True
+    """False only opens them: the session sees them when it asks for them by the id that is answered."""
+    dataset: Identifier | None = None
 
 
 @router.post("/login")
@@ -72,6 +75,8 @@ def open_data(request: Request, hub: HubOf, session: SessionOf, body: OpenBody) 
     """Open data for the session."""
     if hub.options.read_only:
         raise ProblemError(403, "this server is read-only: the data cannot be exchanged", code="read_only")
+    if body.dataset is not None:
+        return json_answer(request, {"dataset": hub.show_known(body.dataset, session=session).id})
     wanted = OpenRequest(
         h5ad=_path(hub, body.h5ad_id, body.adata_path, kind="h5ad", what="adata_path"),
         run_toml=_path(hub, body.run_id, body.run_toml, kind="run", what="run_toml"),
@@ -81,7 +86,15 @@ def open_data(request: Request, hub: HubOf, session: SessionOf, body: OpenBody) 
     )
     if wanted.h5ad is None and wanted.run_toml is None:
         raise ProblemError(400, "name a sample (h5ad_id or adata_path) or a run (run_id or run_toml)")
-    return json_answer(request, {"dataset": hub.open(wanted, session=session).id})
+    made = hub.open(wanted, session=session) if body.show else hub.set_aside(wanted, session=session)
+    return json_answer(request, {"dataset": made.id})
+
+
+@router.delete("/session")
+def leave(request: Request, hub: HubOf, session: SessionOf) -> Response:
+    """End the session: its jobs are cancelled, and its results, selections and data are forgotten."""
+    hub.leave(session)
+    return json_answer(request, {"ok": True})
 
 
 def _path(hub: Hub, identifier: str | None, given: str | None, *, kind: str, what: str) -> Path | None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
 
-from spacetravlr.errors import InputError, nearest
+from spacetravlr.errors import InputError, did_you_mean
 from spacetravlr.perturbation import MAX_PROPAGATION, Dose, Effect, PropagationModel, Target
 from spacetravlr.viewer._answers import json_answer
 from spacetravlr.viewer._dataset import Dataset
@@ -24,18 +24,20 @@ from spacetravlr.viewer._hub import Hub
 from spacetravlr.viewer._jobs import Job
 from spacetravlr.viewer._problem import ProblemError, of_error
 from spacetravlr.viewer._results import effect_size, summary
-from spacetravlr.viewer._scopes import Everywhere, Scope, scope_rows, type_rows
+from spacetravlr.viewer._scopes import Everywhere, OfClusters, OfTypes, Scope, Selected, scope_rows, type_rows
 from spacetravlr.viewer._simulate import arrows, check_memory, simulate, simulation_memory
 from spacetravlr.viewer._v2_meta import MAX_CELLS_FIELD
 
 router = APIRouter(prefix="/api/v2/jobs", tags=["jobs"])
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Name = Annotated[str, Field(max_length=200)]
 _PAUSE = 0.05
 _HEARTBEAT = 10.0
 _LONG_AXIS = 48
 _FEWEST_POINTS = 8
 MOST_POINTS = 20_000
+_LONGEST = 40
+"""Letters of the names of groups in a title."""
 
 
 class TargetBody(BaseModel):
@@ -167,16 +169,26 @@ def _perturb(hub: Hub, session: str, data: Dataset, body: PerturbBody) -> Job:
         return effect, effect_size(effect)
 
     scope = body.scope.model_dump()
-    where = "" if rows is None else f" in {len(rows):,} cells"
+    where = "" if rows is None else f" in {_where(body.scope, len(rows))}"
     title = " + ".join(f"{one.gene} {one.dose.label}" for one in targets) + where
     kept, sample = {"scope": scope}, str(data.file.path)
     return hub.jobs.submit(session, "perturb", work, title=title, dataset=data.id, sample=sample, request=kept)
 
 
+def _where(scope: Scope, n_cells: int) -> str:
+    """Return which cells are perturbed: a few groups by name, others by number."""
+    groups: list[Any] = (
+        scope.names if isinstance(scope, OfTypes) else scope.ids if isinstance(scope, OfClusters) else []
+    )
+    named = ", ".join(str(one) for one in groups)
+    if not groups or len(named) > _LONGEST:
+        return f"{n_cells:,} {'selected cells' if isinstance(scope, Selected) else 'cells'}"
+    return named if isinstance(scope, OfTypes) else f"cluster{'s' if len(groups) > 1 else ''} {named}"
+
+
 def _target(model: PropagationModel, body: TargetBody) -> Target:
     if body.gene not in model.genes:
-        close = nearest(body.gene, model.genes)
-        hint = f"; did you mean {close!r}?" if close else ""
+        hint = did_you_mean(body.gene, model.genes)
         raise ProblemError(404, f"gene {body.gene[:100]!r} is not in the model{hint}", code="no_such_gene")
     try:
         return Target(body.gene, Dose.parse(body.dose, gene=body.gene))

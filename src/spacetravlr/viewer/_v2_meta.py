@@ -175,7 +175,7 @@ def facts(data: Dataset, hub: Hub) -> dict[str, Any]:
         "cluster_column": data.cluster_column,
         "cell_type_column": types,
         "samples": [] if data.samples is None else list(data.samples.categories),
-        "sample_column": data.run.config.data.sample if data.run is not None else None,
+        "sample_column": data.sample_column,
         "network": {"loaded": network is not None, "species": None if network is None else network.species},
         "run": _run(data),
         "perturb": perturb_state(data.runtime),
@@ -211,12 +211,13 @@ def perturb_state(runtime: Runtime | None) -> dict[str, Any]:
 
 def obs_columns(data: Dataset) -> list[dict[str, Any]]:
     """Return the columns of obs that can be shown; texts that differ in nearly every cell are left out."""
+    named = (data.cluster_column, data.sample_column)
 
     def make() -> tuple[list[dict[str, Any]], int]:
         found = [entry for name in data.file.obs_columns if (entry := _obs(data, name)) is not None]
         return found, 1000 * (1 + len(found))
 
-    columns: list[dict[str, Any]] = list(data.memory.take(("obs list", id(data.file), data.cluster_column), make))
+    columns: list[dict[str, Any]] = list(data.memory.take(("obs list", id(data.file), *named), make))
     if data.annotation is not None:
         columns.append(_labels(ANNOTATED, data.annotation))
     return columns
@@ -224,8 +225,10 @@ def obs_columns(data: Dataset) -> list[dict[str, Any]]:
 
 def _obs(data: Dataset, name: str) -> dict[str, Any] | None:
     node = data.file.handle["obs"][name]
-    if hasattr(node, "dtype"):
-        if node.dtype.kind in "iuf" and name != data.cluster_column:
+    # a column in which values may be missing is stored as values and a mask
+    node = node if hasattr(node, "dtype") else node.get("values")
+    if node is not None and name not in (data.cluster_column, data.sample_column):
+        if node.dtype.kind in "iuf":
             return {"name": name, "kind": "numeric"}
         if node.dtype.kind in "OS" and data.n_obs > _LONG:
             return None
@@ -268,6 +271,7 @@ def _unit(data: Dataset) -> dict[str, Any]:
         radius, contact = data.run.config.spatial.radius, data.run.config.spatial.contact_distance
     return {
         "um_per_unit": None if scale is None else scale.um_per_unit,
+        "source": None if scale is None else scale.source,
         "radius": radius if radius is None or math.isfinite(radius) else None,
         "contact_distance": contact if contact is None or math.isfinite(contact) else None,
     }

@@ -13,6 +13,7 @@ from dataclasses import replace
 from spacetravlr.errors import InputError, UsageError
 from spacetravlr.viewer._hub import Hub
 from spacetravlr.viewer._options import ViewerOptions
+from spacetravlr.viewer._patience import patient_protocol
 from spacetravlr.viewer._problem import ProblemError
 from spacetravlr.viewer._security import is_loopback
 from spacetravlr.viewer._static import bundle
@@ -56,6 +57,8 @@ def serve(options: ViewerOptions, *, say: Callable[[str], None]) -> None:
             say(line)
         config = uvicorn.Config(
             app,
+            http=patient_protocol(),
+            ws="none",
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=5,

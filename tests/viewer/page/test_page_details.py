@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -94,8 +95,17 @@ def test_a_drawing_holds_the_lines_and_the_ring_of_the_lens(viewer: Any, tmp_pat
     drawing = Path(download.value.path()).read_text()
     linked = viewer.page.locator("[data-section=lens] details.group").count()
     assert linked > 0
-    assert drawing.split('stroke-width="2"')[1].split("</g>")[0].count("<path") == linked
-    assert drawing.count("<circle") == 1
+    # each over a rim in the colour of the page, as on the screen
+    lines = re.findall(
+        r'<path [^>]*stroke="(#\w+)" stroke-width="(\d+)"', drawing.split('class="lens"')[1].split("</g>")[0]
+    )
+    paper = re.search(r'<rect width="100%" height="100%" fill="(#\w+)"', drawing)
+    assert paper
+    assert lines[::2] == [(paper[1], "4")] * linked
+    assert len(lines[1::2]) == linked
+    assert {width for _, width in lines[1::2]} == {"2"}
+    assert re.findall(r'<circle [^>]*stroke="(#\w+)" stroke-width="([\d.]+)"', drawing)[0] == (paper[1], "4")
+    assert drawing.count("<circle") == 2
 
 
 @pytest.mark.parametrize("viewer", [{"viewport": {"width": 900, "height": 640}}], indirect=True)
@@ -107,6 +117,80 @@ def test_in_a_small_window_one_side_makes_room_for_the_other(viewer: Any) -> Non
     viewer.page.keyboard.press("/")
     expect(viewer.page.locator("#gene-search")).to_be_focused()
     expect(viewer.page.locator(".side.right")).to_have_count(0)
+
+
+def test_no_cell_lies_below_the_tools(viewer: Any) -> None:
+    viewer.open()
+    tools = viewer.page.locator(".toolbar").bounding_box()
+    assert viewer.stage(viewer.places()[:, 0].max(), 0)[0] < tools["x"]
+
+
+@pytest.mark.parametrize("viewer", [{"viewport": {"width": 390, "height": 844}}], indirect=True)
+def test_nothing_in_the_bar_of_a_phone_lies_on_anything_else(viewer: Any) -> None:
+    viewer.open()
+    parts = viewer.page.locator(".topbar > *").evaluate_all(
+        "(all) => all.map((one) => one.getBoundingClientRect()).filter((box) => box.width).map((b) => [b.left, b.top, b.right, b.bottom])"
+    )
+    assert len(parts) > 6
+    for at, (x0, y0, x1, y1) in enumerate(parts):
+        assert x0 >= 0 and x1 <= 390 and y0 >= 4
+        for a0, b0, a1, b1 in parts[at + 1 :]:
+            assert a0 >= x1 - 0.5 or a1 <= x0 + 0.5 or b0 >= y1 - 0.5 or b1 <= y0 + 0.5
+    assert viewer.page.locator("h1 span").evaluate("(one) => one.scrollWidth <= one.clientWidth + 1")
+
+
+def test_samples_lie_side_by_side_and_nothing_else_of_them_changes(
+    another: Callable[[str], Any],
+    serve: Callable[[dict[str, Any]], str],
+    sampled_options: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    viewer = another(serve(sampled_options)).open()
+    facts = httpx.get(f"{viewer.origin}/api/v2/meta").json()
+    codes = viewer.column(f"obs/{facts['sample_column']}")
+    raw = httpx.get(f"{viewer.origin}/api/v2/columns/obsm/spatial", params={"dtype": "f32"}).content
+    xy = np.frombuffer(raw, np.float32, 2 * 390, 32).reshape(390, 2)
+    places = viewer.places()
+    boxes = [
+        (places[codes == code].min(axis=0), places[codes == code].max(axis=0)) for code in range(len(facts["samples"]))
+    ]
+    for at, (low, high) in enumerate(boxes):
+        for other_low, other_high in boxes[at + 1 :]:
+            assert (low > other_high).any() or (other_low > high).any()
+    scales = []
+    for code in np.unique(codes):
+        own = np.flatnonzero(codes == code)
+        drawn = np.linalg.norm(places[own] - places[own[0]], axis=1)
+        true = np.linalg.norm(xy[own] - xy[own[0]], axis=1)
+        scales += (drawn[1:] / true[1:]).tolist()
+    assert np.ptp(scales) < 1e-3 * np.mean(scales)
+    length = float(viewer.page.locator(".scale span").inner_text().split()[0].replace(",", ""))
+    bar = viewer.page.locator(".scale i").bounding_box()["width"]
+    assert bar / length == pytest.approx(np.mean(scales), rel=0.02)
+
+    names = viewer.page.locator(".piece-name")
+    expect(names).to_have_text(facts["samples"])
+    for code, name in enumerate(names.all()):
+        box, (low, high) = name.bounding_box(), boxes[code]
+        middle = viewer.stage(*((low + high) / 2))[0]
+        assert box["x"] + box["width"] / 2 == pytest.approx(middle, abs=2)
+        assert box["y"] + box["height"] <= viewer.stage(*low)[1] + 2
+
+    # an outline takes what is seen inside it; the table has the coordinates of the file
+    low, high = boxes[1]
+    viewer.page.keyboard.press("b")
+    viewer.draw([tuple(low - 4), tuple((low + high) / 2), tuple(high + 4)])
+    viewer.until(f"__stl.state().selected === {np.sum(codes == 1)}")
+    with viewer.page.expect_download() as download:
+        viewer.button("Save CSV").click()
+    with Path(download.value.path()).open(newline="") as text:
+        rows = list(csv.DictReader(text))
+    found = np.array([[float(row["spatial_1"]), float(row["spatial_2"])] for row in rows])
+    np.testing.assert_allclose(found, xy[codes == 1], rtol=1e-6)
+    _, drawing = viewer.save_pictures(tmp_path)
+    for name in facts["samples"]:
+        assert f">{name}</text></g>" in drawing.read_text() or f">{name}</text><text" in drawing.read_text()
+    assert viewer.errors == []
 
 
 def test_one_sample_at_a_time(
@@ -121,6 +205,10 @@ def test_one_sample_at_a_time(
     viewer.page.get_by_label("Sample", exact=True).select_option(label)
     viewer.until("Object.keys(__stl.flagCounts()).length === 2")
     assert viewer.page.evaluate("__stl.flagCounts()") == {"0": len(own), "6": 390 - len(own)}
+    expect(viewer.page.locator(".statusbar")).to_contain_text(f"{len(own)} of 390 cells")
+    kinds = viewer.column("obs/cell_type")[own]
+    counts = [str(np.sum(kinds == code)) for code in range(viewer.page.locator(".rows.types li").count())]
+    expect(viewer.page.locator(".rows.types small")).to_have_text(counts)
     places = viewer.places()
     x0, y0 = places.min(axis=0) - 20
     x1, y1 = places.max(axis=0) + 20

@@ -42,7 +42,14 @@ def test_perturbs_a_selection_and_shows_what_changes(viewer: Any, api: httpx.Cli
 
     viewer.button("By type", "result").click()
     groups = viewer.page.locator("[data-section=result] details.group")
-    expect(groups).to_have_count(len(api.get(f"/jobs/{job['id']}/top?by=cell_type").json()["groups"]))
+    of_types = api.get(f"/jobs/{job['id']}/top?by=cell_type&n=6").json()["groups"]
+    expect(groups).to_have_count(len(of_types))
+    place, first = next((at, one) for at, one in enumerate(of_types) if one["genes"])
+    if groups.nth(place).get_attribute("open") is None:
+        groups.nth(place).locator("summary").click()
+    expect(groups.nth(place).locator("thead th").last).to_have_text("mean |Δ| ▾")
+    shown_size = groups.nth(place).locator("tbody td").last.inner_text().replace("−", "-")
+    assert float(shown_size) == pytest.approx(first["genes"][-1]["mean_abs_delta"], rel=0.06)
     viewer.button("Distance", "result").click()
     rings = api.get(f"/jobs/{job['id']}/rings", params={"gene": readout}).json()["rings"]
     counts = viewer.page.locator("[data-section=result] tbody td:last-child")
@@ -117,6 +124,9 @@ def test_says_what_is_wrong_and_goes_on(viewer: Any) -> None:
     viewer.open("#a=expr:NoSuchGene", ready=False)
     error = viewer.page.locator(".pane-error")
     expect(error).to_contain_text("NoSuchGene")
+    # the cells are there, without a colour that would say something
+    viewer.until("__stl.bytes('a').length === 390")
+    assert set(viewer.page.evaluate("__stl.bytes('a')")) == {255}
     viewer.show_gene(GENE)
     expect(error).to_have_count(0)
     viewer.page.route("**/api/v2/columns/**", lambda route: route.abort())

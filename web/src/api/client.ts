@@ -50,6 +50,8 @@ export class Client {
   dataset = "";
   /** Sent with every request where no cookie can be: in a page of another origin. */
   token = "";
+  /** Told of every request that found no server. */
+  lost: () => void = () => undefined;
   /** How requests travel; a host that lets nothing out of the page passes them on itself. */
   transport: typeof fetch = (input, init) => fetch(input, init);
 
@@ -76,6 +78,7 @@ export class Client {
       });
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") throw error;
+      this.lost();
       throw new ApiError(0, "unreachable", "The server does not answer. Is spatial_viewer still running?");
     }
     if (!response.ok) throw await problem(response);

@@ -36,7 +36,8 @@ export interface Meta {
   layers: string[];
   layer: string;
   embeddings: Embedding[];
-  unit: { um_per_unit: number | null; radius: number | null; contact_distance: number | null };
+  /** `source`: where it is known from how long a coordinate unit is. */
+  unit: { um_per_unit: number | null; source?: string | null; radius: number | null; contact_distance: number | null };
   obs: ObsColumn[];
   cluster_column: string | null;
   cell_type_column: string | null;

@@ -1,21 +1,21 @@
 /** The stage as a figure: the canvas with title, colour bars, legend and scale bar around it, as PNG or SVG. */
 
 import { categoryColour } from "../colour/categories";
-import { BACKDROP, mapStops, rgbHex } from "../colour/maps";
-import { arrowSegments } from "../map/arrows";
+import { mapStops, rgbHex } from "../colour/maps";
 import { DIM, GONE } from "../map/flags";
 import { radiusNow } from "../map/pick";
 import { scaleBar } from "../map/scale";
 import { renderer } from "../map/stage";
+import { pieceNames } from "../map/piece-names";
+import { regions } from "../map/regions";
 import { toScreen } from "../map/world";
 import type { Pane } from "../state/panes";
 import { panes, specTitle, specUnit } from "../state/panes";
-import { arrowStyle, field } from "../state/jobs";
 import { flags } from "../state/select";
 import { camera, currentLayout, flip, layout, meta, obsColumn, split, theme, viewSize } from "../state/store";
 import { count, number } from "../util/format";
 import { fileName, save } from "./save";
-import { lensSvg, ring, ringSvg } from "./marks";
+import { RING, accent, arrowsSvg, lensSvg, paper, pieceNamesSvg, regionsSvg, ring, ringSvg } from "./marks";
 import { escapeXml } from "./xml";
 
 const HEAD = 54;
@@ -44,6 +44,14 @@ function barLeft(unit: string): number {
   return Math.max(170, Math.min(unit.length * 5.8 + 24, viewSize.value.width - 170));
 }
 
+/** Where zero lies between the ends of the colour bar; null if it lies at one of them or outside. */
+function zeroAt(pane: Pane): number | null {
+  if (pane.shaded.value?.form === "stretched") return 0.5;
+  const { lo, hi } = pane.shown.value;
+  const at = -lo / (hi - lo);
+  return at > 0.15 && at < 0.85 ? at : null;
+}
+
 function headSvg(pane: Pane, x: number, id: string): string {
   const now = pane.shaded.value;
   if (!now) return "";
@@ -57,11 +65,13 @@ function headSvg(pane: Pane, x: number, id: string): string {
     const { lo, hi } = pane.shown.value;
     const [a, b] = now.form === "stretched" ? ["−max", "+max of cluster"] : [number(lo), number(hi)];
     const left = x + barLeft(unit);
+    const zero = zeroAt(pane);
     parts.push(
       `<linearGradient id="${id}">${stops}</linearGradient>`,
       `<rect x="${left}" y="10" width="150" height="9" fill="url(#${id})"/>`,
       `<text x="${left}" y="33" font-size="11">${escapeXml(a!)}</text>`,
       `<text x="${left + 150}" y="33" font-size="11" text-anchor="end">${escapeXml(b!)}</text>`,
+      zero === null ? "" : `<text x="${(left + 150 * zero).toFixed(1)}" y="33" font-size="11" text-anchor="middle">0</text>`,
     );
   }
   return parts.join("");
@@ -101,23 +111,6 @@ function pointsSvg(): string {
   return groups.join("");
 }
 
-function arrowsSvg(): string {
-  const shown = field.value;
-  const at = currentLayout.value;
-  if (!shown || !at || shown.embedding !== at.name) return "";
-  const { count: n, source, target } = arrowSegments(shown.positions, shown.vectors, at.frame, arrowStyle.value);
-  const { width, height } = viewSize.value;
-  const box = { width, height, flip: flip.value };
-  const lines: string[] = [];
-  for (let i = 0; i < n; i++) {
-    const a = toScreen(source[3 * i]!, source[3 * i + 1]!, camera.value, box);
-    const b = toScreen(target[3 * i]!, target[3 * i + 1]!, camera.value, box);
-    lines.push(`M${a[0].toFixed(1)} ${a[1].toFixed(1)}L${b[0].toFixed(1)} ${b[1].toFixed(1)}`);
-  }
-  const path = `<path fill="none" stroke="${ink()}" stroke-width="${arrowStyle.value.width}" d="${lines.join("")}"/>`;
-  return path;
-}
-
 /** The same drawing over every view, cut off at its border. */
 function overViews(drawing: string): string {
   const { width, height } = viewSize.value;
@@ -142,8 +135,8 @@ function figure(vector: boolean): { svg: string; width: number; height: number }
     )
     .join("");
   const body = vector
-    ? pointsSvg() + overViews(arrowsSvg() + lensSvg() + ringSvg())
-    : `<image x="0" y="${HEAD}" width="${width}" height="${height}" href="${canvas.toDataURL("image/png")}"/>${overViews(ringSvg())}`;
+    ? pointsSvg() + overViews(arrowsSvg() + lensSvg() + regionsSvg() + pieceNamesSvg() + ringSvg())
+    : `<image x="0" y="${HEAD}" width="${width}" height="${height}" href="${canvas.toDataURL("image/png")}"/>${overViews(regionsSvg() + pieceNamesSvg() + ringSvg())}`;
   const bar = scaleBar();
   const scale = bar
     ? `<path fill="none" stroke="${ink()}" stroke-width="1.5" d="M${width - 14 - bar.pixels} ${HEAD + height + 4}v6h${bar.pixels}v-6"/>` +
@@ -153,7 +146,7 @@ function figure(vector: boolean): { svg: string; width: number; height: number }
   const svg =
     `<svg xmlns="http://www.w3.org/2000/svg" width="${total}" height="${HEAD + height + 22}" ` +
     `viewBox="0 0 ${total} ${HEAD + height + 22}" font-family="Helvetica, Arial, sans-serif" fill="${ink()}">` +
-    `<rect width="100%" height="100%" fill="${rgbHex(BACKDROP[theme.value])}"/>` +
+    `<rect width="100%" height="100%" fill="${paper()}"/>` +
     shownPanes()
       .map((pane, k) => headSvg(pane, k * each + 14, `ramp-${pane.key}`))
       .join("") +
@@ -185,11 +178,10 @@ export async function savePng(): Promise<void> {
   const out = new OffscreenCanvas((width + (items.length ? LEGEND : 0)) * k, (HEAD + height + 22) * k);
   const draw = out.getContext("2d")!;
   draw.scale(k, k);
-  draw.fillStyle = rgbHex(BACKDROP[theme.value]);
+  draw.fillStyle = paper();
   draw.fillRect(0, 0, out.width, out.height);
   draw.drawImage(canvas, 0, HEAD, width, height);
-  const circle = ring();
-  shownPanes().forEach((_, i) => circle && drawRing(draw, circle, i * each));
+  shownPanes().forEach((_, i) => drawMarks(draw, i * each));
   shownPanes().forEach((pane, i) => drawHead(draw, pane, i * each + 14));
   draw.font = "12px Helvetica, Arial, sans-serif";
   items.forEach(({ label, colour }, i) => {
@@ -217,17 +209,44 @@ export async function savePng(): Promise<void> {
   save(await out.convertToBlob({ type: "image/png" }), name("png"));
 }
 
-function drawRing(draw: OffscreenCanvasRenderingContext2D, at: NonNullable<ReturnType<typeof ring>>, left: number): void {
+/** What the page itself draws over the canvas. */
+function drawMarks(draw: OffscreenCanvasRenderingContext2D, left: number): void {
   const { width, height } = viewSize.value;
   draw.save();
   draw.beginPath();
   draw.rect(left, HEAD, width, height);
   draw.clip();
-  draw.beginPath();
-  draw.arc(left + at.x, HEAD + at.y, at.r, 0, 2 * Math.PI);
-  draw.strokeStyle = at.colour;
-  draw.lineWidth = 2.5;
-  draw.stroke();
+  draw.translate(left, HEAD);
+  for (const { corners, taken } of regions()) {
+    const outline = new Path2D(`M${corners.replaceAll(" ", "L")}Z`);
+    draw.setLineDash(taken ? [4, 3] : []);
+    for (const [colour, thick] of [[paper(), 4], [accent(), 1.5]] as const) {
+      draw.strokeStyle = colour;
+      draw.lineWidth = thick;
+      draw.stroke(outline);
+    }
+  }
+  draw.setLineDash([]);
+  draw.font = "600 12px Helvetica, Arial, sans-serif";
+  draw.textAlign = "center";
+  draw.lineJoin = "round";
+  draw.lineWidth = 4;
+  for (const { x, y, text } of pieceNames()) {
+    draw.strokeStyle = paper();
+    draw.strokeText(text, x, y);
+    draw.fillStyle = ink();
+    draw.fillText(text, x, y);
+  }
+  const at = ring();
+  if (at) {
+    draw.beginPath();
+    draw.arc(at.x, at.y, at.r, 0, 2 * Math.PI);
+    [paper(), at.colour].forEach((colour, i) => {
+      draw.strokeStyle = colour;
+      draw.lineWidth = RING[i]!;
+      draw.stroke();
+    });
+  }
   draw.restore();
 }
 
@@ -249,6 +268,9 @@ function drawHead(draw: OffscreenCanvasRenderingContext2D, pane: Pane, x: number
   const { lo, hi } = pane.shown.value;
   const [a, b] = now.form === "stretched" ? ["−max", "+max of cluster"] : [number(lo), number(hi)];
   draw.fillText(a!, left, 33);
+  const zero = zeroAt(pane);
+  draw.textAlign = "center";
+  if (zero !== null) draw.fillText("0", left + 150 * zero, 33);
   draw.textAlign = "right";
   draw.fillText(b!, left + 150, 33);
   draw.textAlign = "left";

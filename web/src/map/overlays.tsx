@@ -10,8 +10,12 @@ import { exactValues, panes, specTitle } from "../state/panes";
 import type { ColourSpec } from "../state/url";
 import { filterCodes, filterColumn } from "../state/select";
 import { hovered, obsColumn, pinned, pointer, split, viewSize } from "../state/store";
+import { openSide } from "../app";
+import { openSection } from "../ui/parts";
 import { number } from "../util/format";
 import { radiusNow, screenOf } from "./pick";
+import { pieceNames } from "./piece-names";
+import { regions } from "./regions";
 import { scaleBar } from "./scale";
 
 function Ring({ cell, kind }: { cell: number; kind: string }) {
@@ -26,6 +30,40 @@ function Ring({ cell, kind }: { cell: number; kind: string }) {
           <circle class="halo" cx={at[0] + dx} cy={at[1]} r={r} />
           <circle cx={at[0] + dx} cy={at[1]} r={r} />
         </g>
+      ))}
+    </>
+  );
+}
+
+export function PieceNames() {
+  const shifts = split.value ? [0, viewSize.value.width] : [0];
+  return (
+    <>
+      {pieceNames().flatMap(({ x, y, text }) =>
+        shifts.map((dx) => (
+          <text class="piece-name" key={`${text} ${x} ${y} ${dx}`} x={x + dx} y={y}>
+            {text}
+          </text>
+        )),
+      )}
+    </>
+  );
+}
+
+export function Regions() {
+  const shifts = split.value ? [0, viewSize.value.width] : [0];
+  const { width, height } = viewSize.value;
+  return (
+    <>
+      {shifts.map((dx) => (
+        <svg key={dx} x={dx} width={width} height={height}>
+          {regions().map(({ corners, taken }, i) => (
+            <g class={taken ? "region taken" : "region"} key={i}>
+              <polygon class="halo" points={corners} />
+              <polygon points={corners} />
+            </g>
+          ))}
+        </svg>
       ))}
     </>
   );
@@ -115,13 +153,25 @@ export function Tooltip() {
   );
 }
 
+function explainScale(): void {
+  openSide("left");
+  openSection("dataset");
+}
+
 export function ScaleBar() {
   const bar = scaleBar();
   if (!bar) return null;
   return (
-    <div class="scale" role="img" aria-label={`Scale bar: ${bar.text}`}>
-      <span>{bar.text}</span>
-      <i style={{ width: `${bar.pixels}px` }} />
+    <div class="scale">
+      <div role="img" aria-label={`Scale bar: ${bar.text}`}>
+        <span>{bar.text}</span>
+        <i style={{ width: `${bar.pixels}px` }} />
+      </div>
+      {!bar.known && (
+        <button class="inline" title="How long a coordinate unit is, and how to tell" onClick={explainScale}>
+          scale unknown
+        </button>
+      )}
     </div>
   );
 }

@@ -1,8 +1,8 @@
 /** From a place on the stage to a cell: which pane, which world point, which cell. */
 
 import type { PaneKey } from "../state/panes";
-import { flags } from "../state/select";
-import { camera, cellCount, currentLayout, fitted, flip, gridOf, pointFactor, split, viewSize } from "../state/store";
+import { drawnCount, flags } from "../state/select";
+import { camera, currentLayout, fitted, flip, gridOf, pointFactor, split, viewSize } from "../state/store";
 import { BLOCKED } from "./flags";
 import { pointRadius, toScreen, toWorldPoint } from "./world";
 
@@ -27,7 +27,7 @@ export function screenOf(cell: number): [number, number] | null {
 
 export function radiusNow(): number {
   const box = { ...viewSize.value, flip: flip.value };
-  return pointRadius(cellCount.value, box, camera.value, fitted.value, pointFactor.value);
+  return pointRadius(drawnCount.value, box, camera.value, fitted.value, pointFactor.value);
 }
 
 /** Cell under a place, with a few pixels of grace; -1 if there is none. */

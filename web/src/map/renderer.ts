@@ -8,7 +8,7 @@ import { BACKDROP } from "../colour/maps";
 import { arrowStyle, field } from "../state/jobs";
 import type { Pane, Shaded } from "../state/panes";
 import { orderOf, panes } from "../state/panes";
-import { flags, sampleShown } from "../state/select";
+import { drawnCount, flags, sampleShown } from "../state/select";
 import {
   camera,
   currentLayout,
@@ -16,7 +16,6 @@ import {
   flip,
   initial,
   layout,
-  meta,
   pointFactor,
   split,
   theme,
@@ -26,11 +25,14 @@ import {
 import { arrowSegments } from "./arrows";
 import { CellLayer } from "./cell-layer";
 import { lensColour, lensLinks } from "./lens-lines";
+import { RIM, arrowColour } from "./rims";
 import { measureFrames } from "./timing";
 import type { Camera } from "./world";
-import { boundsOf, fit, pointRadius, sameCamera, worldBounds } from "./world";
+import { boundsOf, fit, pointRadius, sameCamera } from "./world";
 
 const BLEND_MS = 450;
+/** Width of the tools, below which no cell shall lie. */
+const TOOLS = 48;
 /** Above this the blend of two layouts would stutter without a GPU. */
 const BLEND_CELLS = 250_000;
 
@@ -76,7 +78,7 @@ function cellLayer(pane: Pane, from: Float32Array, to: Float32Array, blend: numb
     bytes: now.bytes,
     flags: flags.value,
     palette: pane.palette.value,
-    radius: pointRadius(now.bytes.length, box, camera.value, fitted.value, pointFactor.value),
+    radius: pointRadius(drawnCount.value, box, camera.value, fitted.value, pointFactor.value),
     backdrop: BACKDROP[theme.value],
     order: orderOf(now),
   });
@@ -112,9 +114,9 @@ function lineLayer({ id, count, source, target, colour, width }: Lines): Layer {
 
 /** Lines with a rim in the colour of the page, so that they stand out from cells of any colour. */
 function rimmed(lines: Lines): Layer[] {
-  const paper: [number, number, number, number] = [...BACKDROP[theme.value], 190];
+  const paper: [number, number, number, number] = [...BACKDROP[theme.value], Math.round(255 * RIM.opacity)];
   return [
-    lineLayer({ ...lines, id: lines.id.replace("-", "-rim-"), colour: paper, width: lines.width + 2 }),
+    lineLayer({ ...lines, id: lines.id.replace("-", "-rim-"), colour: paper, width: lines.width + 2 * RIM.reach }),
     lineLayer(lines),
   ];
 }
@@ -122,10 +124,9 @@ function rimmed(lines: Lines): Layer[] {
 function quiver(key: string): Layer[] | null {
   const shown = field.value;
   const at = currentLayout.value;
-  if (!shown || !at || shown.embedding !== at.name) return null;
+  if (!shown || !at || shown.embedding !== at.name || at.moved) return null;
   const segments = arrowSegments(shown.positions, shown.vectors, at.frame, arrowStyle.value);
-  const colour: [number, number, number, number] = theme.value === "dark" ? [255, 255, 255, 235] : [20, 24, 30, 235];
-  return rimmed({ id: `quiver-${key}`, ...segments, colour, width: arrowStyle.value.width });
+  return rimmed({ id: `quiver-${key}`, ...segments, colour: [...arrowColour(), 255], width: arrowStyle.value.width });
 }
 
 function lensLines(key: string): Layer[] | null {
@@ -176,12 +177,11 @@ export function createRenderer(parent: HTMLDivElement, onFailure: (message: stri
 
   function targetFit(): Camera | null {
     const at = currentLayout.peek();
-    const facts = meta.peek()?.embeddings.find((e) => e.name === at?.name);
     const { width, height } = viewSize.peek();
-    if (!at || !facts || width === 0) return null;
+    if (!at || width === 0) return null;
     const one = sampleShown.peek();
     const some = one ? boundsOf(at.points, (i) => one.codes[i] === one.shown) : null;
-    return fit(some ?? worldBounds(facts.bounds, at.frame), width, height);
+    return fit(some ?? at.bounds, width, height, TOOLS);
   }
 
   function fitNow(): void {

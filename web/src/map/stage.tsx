@@ -2,7 +2,7 @@
 
 import { batch, signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { Cursor, ScaleBar, Tooltip } from "./overlays";
+import { Cursor, PieceNames, Regions, ScaleBar, Tooltip } from "./overlays";
 import { PaneHead } from "./pane-head";
 import { cellAt, paneAt, worldAt } from "./pick";
 import type { Renderer } from "./renderer";
@@ -11,22 +11,17 @@ import { Toolbar } from "./toolbar";
 import { lensBusy } from "../state/lens";
 import { panes } from "../state/panes";
 import { applyStep, flags, sampleNow, withoutNow } from "../state/select";
-import { client, hovered, layout, pinned, pinnedFacts, pointer, report, split, tool, viewSize } from "../state/store";
+import { hovered, layout, pin, pointer, report, split, tool, viewSize } from "../state/store";
 
 export const renderer = signal<Renderer | null>(null);
 /** Outline being drawn, in pixels of the stage. */
 const outline = signal<[number, number][]>([]);
 
-let asked = 0;
-
-export function pin(cell: number): void {
-  pinned.value = cell;
-  const turn = ++asked;
-  pinnedFacts.value = null;
-  if (cell < 0) return;
-  client.cell(cell).then((facts) => {
-    if (turn === asked) pinnedFacts.value = facts;
-  }, report);
+/** Gives an outline up that is being drawn; false if there is none. */
+export function dropOutline(): boolean {
+  const drawing = outline.value.length > 0;
+  outline.value = [];
+  return drawing;
 }
 
 /** Takes the cell nearest to the middle of the view. */
@@ -199,6 +194,8 @@ export function Stage() {
     >
       <div class="canvas" ref={holder} />
       <svg class="over" aria-hidden="true">
+        <Regions />
+        <PieceNames />
         <Outline />
         <Cursor />
       </svg>

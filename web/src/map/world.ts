@@ -19,9 +19,26 @@ export function frameOf([x0, y0, x1, y1]: Bounds): Frame {
 /** Cells without coordinates are put here, out of every view. */
 export const NOWHERE = 1e7;
 
+/** Cells that are drawn elsewhere than where their coordinates say: how far, by a code of each cell. */
+export interface Shift {
+  codes: ArrayLike<number>;
+  by: readonly ({ dx: number; dy: number } | null)[];
+}
+
 /** Interleaved x, y in world units; `ncomp` is the number of components of a row of `values` (only two are drawn). */
-export function toWorld(values: ArrayLike<number>, n: number, ncomp: number, frame: Frame): Float32Array {
+export function toWorld(values: ArrayLike<number>, n: number, ncomp: number, frame: Frame, shift?: Shift): Float32Array {
   const out = new Float32Array(n * 2);
+  if (shift) {
+    for (let i = 0; i < n; i++) {
+      const by = shift.by[Math.min(shift.codes[i]!, shift.by.length - 1)];
+      const x = values[i * ncomp]! + (by?.dx ?? NaN);
+      const y = values[i * ncomp + 1]! + (by?.dy ?? NaN);
+      const known = Number.isFinite(x) && Number.isFinite(y);
+      out[2 * i] = known ? (x - frame.cx) * frame.scale : NOWHERE;
+      out[2 * i + 1] = known ? (y - frame.cy) * frame.scale : NOWHERE;
+    }
+    return out;
+  }
   for (let i = 0; i < n; i++) {
     const x = values[i * ncomp]!;
     const y = values[i * ncomp + 1]!;
@@ -44,12 +61,13 @@ export function sameCamera(a: Camera, b: Camera): boolean {
   return Math.abs(a.x - b.x) < near && Math.abs(a.y - b.y) < near && Math.abs(a.zoom - b.zoom) < 1e-6;
 }
 
-/** Camera that shows bounds (in world units) inside a view, with a margin of 6 %. */
-export function fit([x0, y0, x1, y1]: Bounds, width: number, height: number): Camera {
+/** Camera that shows bounds (in world units) inside a view, with a margin of 6 %; `right` pixels of it stay free. */
+export function fit([x0, y0, x1, y1]: Bounds, width: number, height: number, right = 0): Camera {
   const w = Math.max(x1 - x0, 1e-6);
   const h = Math.max(y1 - y0, 1e-6);
-  const zoom = Math.log2(Math.min((width * 0.94) / w, (height * 0.94) / h));
-  return { x: (x0 + x1) / 2, y: (y0 + y1) / 2, zoom: Number.isFinite(zoom) ? zoom : 0 };
+  const found = Math.log2(Math.min(((width - right) * 0.94) / w, (height * 0.94) / h));
+  const zoom = Number.isFinite(found) ? found : 0;
+  return { x: (x0 + x1) / 2 + right / 2 / 2 ** zoom, y: (y0 + y1) / 2, zoom };
 }
 
 /** World bounds of an embedding's own bounds. */

@@ -1,7 +1,7 @@
 /** Between the assistant's commands and the state of the page. */
 
 import { openDataset } from "../state/boot";
-import { current, currentResult, jobs, perturbJobs, readout, results } from "../state/jobs";
+import { current, currentResult, inOrder, jobs, perturbJobs, readout, results } from "../state/jobs";
 import { lensForm } from "../state/lens";
 import { panes, show, specTitle, specUnit } from "../state/panes";
 import { hidden, selectedCount, selectionId } from "../state/select";
@@ -49,7 +49,7 @@ export async function apply(command: Command): Promise<void> {
 /** Makes a perturbation of the assistant one of this page. */
 async function takeUp(job: string, gene: string): Promise<void> {
   const [all, result] = await Promise.all([client.jobs(), client.result(job)]);
-  jobs.value = all;
+  jobs.value = inOrder(all);
   results.value = new Map(results.value).set(job, result);
   current.value = job;
   readout.value = gene;

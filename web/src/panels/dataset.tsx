@@ -2,11 +2,12 @@
 
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { DataListing } from "../api/types";
+import type { DataListing, Meta } from "../api/types";
+import { distance } from "../map/scale";
 import { openDataset } from "../state/boot";
 import { client, meta, report, status } from "../state/store";
 import { Empty, Field, Section } from "../ui/parts";
-import { bytes, count, plural } from "../util/format";
+import { bytes, count, number, plural } from "../util/format";
 
 const listing = signal<DataListing | null>(null);
 const choice = signal({ h5ad: "", run: "", layer: "", cluster: "", network: "" });
@@ -112,6 +113,12 @@ export function OpenForm() {
   );
 }
 
+/** How long a coordinate unit is, and who says so. */
+function unitText({ um_per_unit: um, source }: Meta["unit"]): string {
+  if (um === null) return "scale unknown";
+  return `${um === 1 ? "micrometres" : `a unit is ${number(um)} µm`}${source ? ` (${source})` : ""}`;
+}
+
 export function DatasetPanel() {
   const facts = meta.value;
   if (!facts || status.value !== "ready") return null;
@@ -121,6 +128,8 @@ export function DatasetPanel() {
     ["Layer", facts.layer],
     ["Clusters", facts.cluster_column ?? "none"],
     ["Network", facts.network.loaded ? (facts.network.species ?? "loaded") : "not loaded"],
+    ["Coordinates", unitText(facts.unit)],
+    ...(facts.unit.radius === null ? [] : [["Signal radius", distance(facts.unit.radius)] as [string, string]]),
     ["Run", facts.run ? `${facts.run.name} (${plural(facts.run.genes, "gene")}, by ${facts.run.row_label})` : "none"],
   ];
   return (
@@ -133,6 +142,13 @@ export function DatasetPanel() {
           </div>
         ))}
       </dl>
+      {facts.unit.um_per_unit === null && (
+        <p class="hint">
+          The file does not say how long a coordinate unit is. How to tell: <code>spacetravlr peek FILE</code> prints how
+          far apart neighbouring cells lie. In a section this is 8 to 15 µm, between spots of Visium 100 µm.{" "}
+          <code>spacetravlr prepare FILE -o NEW --um-per-unit NUMBER</code> then writes a file in micrometres.
+        </p>
+      )}
       {(facts.notices ?? []).length > 0 && (
         <ul class="notes">
           {facts.notices?.map((text) => (

@@ -2,7 +2,7 @@
 
 import { arrowStyle, current, field, fieldForm, jobs, runField } from "../state/jobs";
 import type { FieldForm } from "../state/jobs";
-import { layout, loadLayout, meta, obsColumn, report } from "../state/store";
+import { isSpatial, layout, loadLayout, meta, obsColumn, report } from "../state/store";
 import { Icon } from "../ui/icons";
 import { Check, Empty, Field, NumberField, Section, SelectField } from "../ui/parts";
 import { JobLine } from "./perturb";
@@ -72,7 +72,9 @@ export function FieldPanel() {
   const types = obsColumn(facts?.cell_type_column ?? null)?.categories ?? [];
   const fieldJobs = jobs.value.filter((job) => job.kind === "field");
   if (!facts?.run) return null;
-  const names = facts.embeddings.map((e) => [e.name, e.name] as const);
+  // a change never leads from one piece of tissue into another
+  const fields = facts.embeddings.filter((e) => facts.samples.length < 2 || !isSpatial(e.name));
+  const names = fields.map((e) => [e.name, e.name] as const);
   const embedding = names.some(([name]) => name === at.embedding) ? at.embedding : names[0]?.[0];
   return (
     <Section name="field" title="Transition field" initially={false}>

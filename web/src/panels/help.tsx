@@ -39,9 +39,10 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["F, +, −", "fit, zoom in, zoom out"],
   ["Arrows, Enter", "on the map: move it, take the cell in the middle"],
   ["[ ]", "smaller, larger cells"],
+  ["Ctrl Z", "back to the view before, as the browser's Back; with Shift forward"],
   ["Y", "copy a link to this view"],
   ["T", "light or dark"],
-  ["Esc", "leave a tool, then the cell, then the selection"],
+  ["Esc", "give up an outline, then leave the tool, the cell, the selection"],
   ["?", "this help"],
 ];
 

@@ -3,8 +3,9 @@
 import type { CellContext, ContextEdge } from "../api/types";
 import { context, lensBusy, lensForm, lensOn, support } from "../state/lens";
 import type { LensForm } from "../state/lens";
-import { meta, pinned, pinnedFacts } from "../state/store";
-import { pin, renderer } from "../map/stage";
+import { meta, pin, pinned, pinnedFacts } from "../state/store";
+import { distance, lengthUnit } from "../map/scale";
+import { renderer } from "../map/stage";
 import { GeneSearch } from "../ui/gene-search";
 import { Bar, Check, Empty, Field, IconButton, NumberField, Section, Segments } from "../ui/parts";
 import { number, plural } from "../util/format";
@@ -16,6 +17,12 @@ export function CellPanel() {
     <Section name="cell" title="Cell" note={facts?.name ?? `cell ${pinned.value}`}>
       {facts ? (
         <dl class="facts">
+          <div>
+            <dt>position</dt>
+            <dd>
+              {facts.xy.map((value) => number(value)).join(", ")} <small>{lengthUnit()}</small>
+            </dd>
+          </div>
           {Object.entries(facts.obs).map(([term, value]) => (
             <div key={term}>
               <dt>{term}</dt>
@@ -64,7 +71,6 @@ function Chain({ edge, gene, most }: { edge: ContextEdge; gene: string; most: nu
 function Neighbours({ found }: { found: CellContext }) {
   const linked = found.neighbours.filter((n) => n.edges.length > 0).sort((a, b) => support(b) - support(a));
   const most = linked[0] ? support(linked[0]) : 1;
-  const unit = meta.value?.unit.um_per_unit;
   return (
     <>
       <button
@@ -81,7 +87,7 @@ function Neighbours({ found }: { found: CellContext }) {
           <summary>
             {neighbour.cell_type ?? "cell"}{" "}
             <small>
-              {unit ? `${number(neighbour.distance * unit)} µm` : `${number(neighbour.distance)} units`} · {plural(neighbour.edges.length, "pair")}
+              {distance(neighbour.distance)} · {plural(neighbour.edges.length, "pair")}
             </small>
           </summary>
           <ul class="chains">
@@ -144,7 +150,7 @@ export function LensPanel() {
             {at.mode === "knn" ? (
               <NumberField label="How many" value={at.neighbours} min={1} max={200} step={1} onChange={(neighbours) => set({ neighbours })} />
             ) : (
-              <NumberField label="Radius" value={at.radius} min={1e-9} onChange={(radius) => set({ radius })} />
+              <NumberField label={`Radius (${lengthUnit()})`} value={at.radius} min={1e-9} onChange={(radius) => set({ radius })} />
             )}
           </div>
           {!at.gene && <Empty>Choose a target gene.</Empty>}

@@ -7,6 +7,7 @@ import { current, currentResult, perturbJobs, readout, results, setReadout } fro
 import { panes } from "../state/panes";
 import { client, report, split } from "../state/store";
 import { save } from "../export/save";
+import { lengthUnit } from "../map/scale";
 import { Bar, Check, Empty, Section, Segments } from "../ui/parts";
 import { count, number, plural, signed } from "../util/format";
 
@@ -41,6 +42,8 @@ function targetsOf(...ids: readonly (string | null)[]): ReadonlySet<string> {
 
 function Genes({ rows }: { rows: readonly EffectRow[] }) {
   const targets = targetsOf(current.value);
+  // of all cells, else of those of a group
+  const whole = rows[0]?.max_abs_delta !== undefined;
   const most = fullBar(rows.map(({ gene, mean_delta }) => ({ gene, size: mean_delta })), targets);
   if (rows.length === 0) return <Empty>No gene changes.</Empty>;
   return (
@@ -50,7 +53,9 @@ function Genes({ rows }: { rows: readonly EffectRow[] }) {
           <th>Gene</th>
           <th aria-label="Mean change as a bar" />
           <th>mean Δ</th>
-          <th>max |Δ|</th>
+          <th aria-sort="descending" title={whole ? "The largest change of any cell, up or down" : "The mean size of the change, up or down"}>
+            {whole ? "max" : "mean"} |Δ| ▾
+          </th>
         </tr>
       </thead>
       <tbody>
@@ -104,7 +109,7 @@ function RingChart({ id, gene }: { id: string; gene: string }) {
   return (
     <>
       <p class="hint">
-        Mean change of <b>{gene}</b> by distance to the perturbed cells ({answer.unit === "um" ? "µm" : answer.unit})
+        Mean change of <b>{gene}</b> by distance to the perturbed cells ({lengthUnit()})
       </p>
       <table class="effects">
         <thead>
@@ -138,11 +143,11 @@ function Notes({ result }: { result: PerturbResult }) {
   const most = Math.max(...result.steps, 1e-300);
   return (
     <>
+      {result.notes.length === 0 && <Empty>Nothing to note.</Empty>}
       <ul class="notes">
         {result.notes.map((note) => (
           <li key={note}>{note}</li>
         ))}
-        {result.notes.length === 0 && <li>Nothing to note.</li>}
       </ul>
       {result.steps.length > 0 && (
         <>
@@ -200,7 +205,7 @@ export function ResultPanel() {
   return (
     <Section name="result" title="Effect" note={title}>
       <p class="fact">
-        <b>{count(result.genes_changed)}</b> genes change; {plural(result.n_cells_perturbed, "cell")} perturbed,{" "}
+        <b>{count(result.genes_changed)}</b> {result.genes_changed === 1 ? "gene changes" : "genes change"}; {plural(result.n_cells_perturbed, "cell")} perturbed,{" "}
         {plural(result.n_propagation, "step")}
       </p>
       <Segments

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import { categoryColour } from "../colour/categories";
 import { rgbHex } from "../colour/maps";
-import { filterColumn, filterName, hidden, onlyType, toggleType } from "../state/select";
+import { drawnByType, filterColumn, filterName, hidden, onlyType, toggleType } from "../state/select";
 import { applyStep, sampleNow } from "../state/select";
 import { show } from "../state/panes";
 import { categoricalColumns } from "../state/store";
@@ -22,7 +22,7 @@ export function TypesPanel() {
   const off = labels.filter((label) => hidden.value.has(label)).length;
   const low = query.value.toLowerCase();
   const rows = labels
-    .map((label, code) => ({ label, code, n: column.counts?.[code] ?? 0 }))
+    .map((label, code) => ({ label, code, n: drawnByType.value[code] ?? 0 }))
     .filter((row) => row.label.toLowerCase().includes(low));
   return (
     <Section name="types" title="Groups" note={off ? `${count(labels.length - off)} of ${count(labels.length)} shown` : ""}>

@@ -1,18 +1,19 @@
 /** Start of the page, and of all data opened in it. */
 
-import { batch, effect } from "@preact/signals";
+import { batch } from "@preact/signals";
 import { ApiError } from "../api/client";
 import type { Meta } from "../api/types";
-import { current, field, form, jobs, restoreJobs, results, showDefault } from "./jobs";
+import { forgetPlaces, hold, startAddress } from "./address";
+import { startConnection } from "./connection";
+import { current, field, form, jobs, restoreJobs, results, reviewJobs, showDefault } from "./jobs";
 import { context, lensForm, lensOn, startLens } from "./lens";
-import { panes, resetPanes, startPanes } from "./panes";
-import { clearSelection, filterName, hidden, replay, sample, startSelection, steps } from "./select";
+import { panes, resetPanes, retryPanes, startPanes } from "./panes";
+import { clearSelection, filterName, forgetSent, hidden, replay, sample, startSelection } from "./select";
 import {
   camera,
   client,
   failure,
   fitted,
-  flip,
   forgetColumns,
   initial,
   layout,
@@ -21,13 +22,10 @@ import {
   meta,
   pinned,
   pinnedFacts,
-  pointFactor,
   report,
   split,
   status,
-  stretch,
 } from "./store";
-import { toHash } from "./url";
 
 /** The token stands in the fragment so that it never reaches a log; it is used once and leaves the address. */
 async function useToken(): Promise<void> {
@@ -43,11 +41,28 @@ export async function boot(): Promise<void> {
     startPanes();
     startSelection();
     startLens();
+    startConnection(() => void comeBack().catch(report));
     await openDataset(true);
     startAddress();
   } catch (error) {
     fail(error);
   }
+}
+
+/** The server was away; it may have been started again, with other data. */
+async function comeBack(): Promise<void> {
+  if (status.value === "failed") location.reload();
+  if (status.value !== "ready") return;
+  const facts = await client.meta();
+  if (facts.dataset !== client.dataset) {
+    await openDataset(false);
+    return;
+  }
+  meta.value = facts;
+  forgetSent();
+  await reviewJobs();
+  retryPanes();
+  watchModel();
 }
 
 function fail(error: unknown): void {
@@ -86,7 +101,7 @@ export async function openDataset(first: boolean): Promise<void> {
   });
   await loadLayout(wanted);
   status.value = "ready";
-  if (first && initial.selection.length) void replay(initial.selection);
+  if (first && initial.selection.length) void hold(replay(initial.selection));
   void restoreJobs();
   watchModel();
 }
@@ -97,6 +112,7 @@ function firstFilter(facts: Meta, wanted: string | null): string | null {
 }
 
 function forget(): void {
+  forgetPlaces();
   batch(() => {
     forgetColumns();
     resetPanes();
@@ -134,45 +150,4 @@ function watchModel(): void {
       return undefined;
     }, report);
   }, state === "loading" ? 700 : 3000);
-}
-
-/** A page that another one holds as text has no address of its own to write to. */
-function writeAddress(fragment: string): void {
-  try {
-    history.replaceState(null, "", fragment);
-  } catch {
-    // then there is no link to this view
-  }
-}
-
-/** Writes the view into the address a moment after it last changed. */
-function startAddress(): void {
-  let timer = 0;
-  effect(() => {
-    const pane = (key: "a" | "b") => ({
-      spec: panes[key].spec.value,
-      map: panes[key].map.value,
-      range: panes[key].range.value,
-    });
-    const moved = camera.value !== fitted.value;
-    const lens = lensOn.value && lensForm.value.gene && pinned.value >= 0;
-    const text = toHash({
-      layout: layout.value,
-      a: pane("a"),
-      b: pane("b"),
-      split: split.value,
-      stretch: stretch.value,
-      size: pointFactor.value,
-      flip: flip.value,
-      camera: moved ? camera.value : null,
-      sample: sample.value,
-      filter: filterName.value,
-      hidden: [...hidden.value],
-      selection: steps.value,
-      perturb: form.value.targets.some((t) => t.gene) ? form.value : null,
-      lens: lens ? { gene: lensForm.value.gene, cell: pinned.value } : null,
-    });
-    clearTimeout(timer);
-    timer = window.setTimeout(() => writeAddress(`#${text}`), 250);
-  });
 }

@@ -3,6 +3,7 @@
 import { computed, effect, signal } from "@preact/signals";
 import { ApiError } from "../api/client";
 import type { Job, PerturbResult, Scope } from "../api/types";
+import { reached } from "./connection";
 import { activePane, jobTitles, panes, show } from "./panes";
 import { fade, selectedCount, selectionId } from "./select";
 import { client, initial, meta, report, say, tell } from "./store";
@@ -134,23 +135,37 @@ function listener(id: string): (facts: Partial<Job>) => void {
   };
 }
 
-/** Follows a job to its end; a broken stream is taken up again as long as the server knows the job. */
-async function follow(id: string, fresh: boolean): Promise<void> {
+const GONE = "The server was stopped meanwhile and has forgotten this computation: run it once more.";
+
+/** Waits for the end of a job, also over a time without a server; false if its end cannot be known. */
+async function ended(id: string): Promise<boolean> {
   const stop = new AbortController();
   const hear = listener(id);
-  for (let attempt = 0; ; attempt++) {
+  for (let attempt = 0; attempt < 4; attempt++) {
     try {
       const end = await client.follow(id, hear, stop.signal);
       patch(id, { progress: end.state === "done" ? 1 : (end.progress ?? 0), ...end });
-      break;
+      return true;
     } catch (error) {
-      if (attempt >= 3 || (error instanceof ApiError && error.status >= 400)) {
-        report(error);
-        return;
+      if (error instanceof ApiError && error.status === 404) {
+        patch(id, { state: "failed", message: GONE });
+        return true;
       }
+      if (error instanceof ApiError && error.status >= 400) {
+        report(error);
+        return false;
+      }
+      await reached();
       await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** attempt));
     }
   }
+  patch(id, { state: "failed", message: "The server does not tell how far this computation is: run it once more." });
+  return true;
+}
+
+/** Follows a job to its end, and shows what came of it. */
+async function follow(id: string, fresh: boolean): Promise<void> {
+  if (!(await ended(id))) return;
   const job = jobs.value.find((j) => j.id === id);
   if (!job) return;
   if (job.state !== "failed") say(`${job.title}: ${job.state}`);
@@ -217,10 +232,21 @@ export function showDefault(key: "a" | "b"): void {
   if (name) show({ kind: "obs", name }, key);
 }
 
+/** The oldest first, as they came; the server names the newest first. */
+export function inOrder(list: readonly Job[]): readonly Job[] {
+  return [...list].sort((a, b) => Number(a.created) - Number(b.created));
+}
+
+/** Asks which jobs a server that was away still knows; those that it does not are over. */
+export async function reviewJobs(): Promise<void> {
+  const known = new Set((await client.jobs()).map((job) => job.id));
+  jobs.value = jobs.value.map((job) => (known.has(job.id) ? job : { ...job, state: "failed", message: GONE }));
+}
+
 /** Takes up what this tab had started before it was loaded again. */
 export async function restoreJobs(): Promise<void> {
   try {
-    jobs.value = await client.jobs();
+    jobs.value = inOrder(await client.jobs());
     for (const job of running.value) void follow(job.id, true);
     const shown = initial.a.spec;
     const wanted = shown?.kind === "delta" ? shown.job : perturbJobs.value.findLast((j) => j.state === "done")?.id;

@@ -2,10 +2,11 @@
 
 import type { ReadonlySignal, Signal } from "@preact/signals";
 import { computed, effect, signal } from "@preact/signals";
+import { ApiError } from "../api/client";
 import type { Column } from "../api/columns";
 import type { MapName } from "../colour/maps";
 import type { Range } from "../colour/palette";
-import { categoricalPalette, continuousPalette, stretchedPalette, symmetric } from "../colour/palette";
+import { MISSING_BYTE, categoricalPalette, continuousPalette, stretchedPalette, symmetric } from "../colour/palette";
 import { byteCounts, byteQuantile, categoricalBytes, finiteRange, quantise, stretchByCluster } from "../colour/shade";
 import type { Order } from "../map/cell-layer";
 import { modulator } from "../util/format";
@@ -147,6 +148,19 @@ export function exactValues(spec: ColourSpec): Promise<Column> {
   return fetchColumn(columnQuery(spec, "f32"));
 }
 
+/** A link carries what was perturbed, but not what came of it. */
+const FORGOTTEN =
+  "This perturbation was run in another tab, or has been forgotten. Run it here to see the change: its genes, cells and steps are filled in under Perturb.";
+
+/** Cells without a value: the colours of before would be taken for those of what could not be loaded. */
+function blank(spec: ColourSpec): Shaded {
+  const n = meta.value?.n_obs ?? 0;
+  const bytes = new Uint8Array(n).fill(MISSING_BYTE);
+  const data = { lo: 0, hi: 1 };
+  const column: Column = { dtype: "u8", categorical: false, n, ncomp: 1, ...data, unmatched: 0, values: bytes };
+  return { spec, column, bytes, form: "categorical", signed: false, data, counts: byteCounts(bytes), unmatched: 0 };
+}
+
 const turns: Record<PaneKey, number> = { a: 0, b: 0 };
 
 /** Loads a pane's column; a later request makes an earlier one void. */
@@ -162,7 +176,9 @@ async function load(pane: Pane, spec: ColourSpec): Promise<void> {
     pane.shaded.value = shaded;
   } catch (error) {
     if (turn !== turns[pane.key]) return;
-    pane.error.value = error instanceof Error ? error.message : String(error);
+    pane.shaded.value = blank(spec);
+    const unknown = error instanceof ApiError && error.code === "no_such_job";
+    pane.error.value = unknown ? FORGOTTEN : error instanceof Error ? error.message : String(error);
   } finally {
     if (turn === turns[pane.key]) pane.busy.value = false;
   }
@@ -183,6 +199,11 @@ export function startPanes(): void {
       void load(pane, spec);
     });
   }
+}
+
+/** Asks again for what could not be loaded. */
+export function retryPanes(): void {
+  for (const pane of [panes.a, panes.b]) if (pane.error.value && pane.spec.value) void load(pane, pane.spec.value);
 }
 
 export function resetPanes(): void {
@@ -246,7 +267,7 @@ export function specUnit(spec: ColourSpec): string {
     case "beta":
       return "coefficient β";
     case "received":
-      return "amount received";
+      return "expression of the cells around, weighted by distance";
     case "delta":
       return `change of expression${jobTitles.value.has(spec.job) ? `, ${jobTitles.value.get(spec.job)}` : ""}`;
   }

@@ -4,7 +4,8 @@ import { computed, effect, signal } from "@preact/signals";
 import type { Column } from "../api/columns";
 import { simplify } from "../map/grid";
 import { cellFlags } from "../map/flags";
-import { client, cellCount, fetchColumn, gridOf, initial, loadLayout, meta, obsColumn, report, say } from "./store";
+import { panes } from "./panes";
+import { client, cellCount, fetchColumn, gridOf, initial, layout, loadLayout, meta, obsColumn, report, say } from "./store";
 import { bitmap } from "./bitmap";
 import type { SelectionStep } from "./url";
 import { place } from "./url";
@@ -34,8 +35,15 @@ export const sampleShown = computed(() => {
   return code >= 0 && sampleCodes.value ? { codes: sampleCodes.value.values, shown: code } : null;
 });
 
+/** Cells that are drawn: those of the piece of tissue that is shown. */
+export const drawnCount = computed(() => {
+  const own = obsColumn(meta.value?.sample_column ?? null)?.counts?.[sampleShown.value?.shown ?? -1];
+  return own ?? cellCount.value;
+});
+
 const MOST_VERTICES = 64;
-const MOST_STEPS = 24;
+/** More than anybody draws; a link to more would say nothing of the selection rather than something wrong. */
+const MOST_STEPS = 100;
 
 export function startSelection(): void {
   effect(() => {
@@ -88,7 +96,18 @@ export function onlyType(label: string): void {
   hidden.value = alone ? new Set() : new Set(labels.filter((l) => l !== label));
 }
 
-async function cellsOf(step: SelectionStep, n: number): Promise<Uint8Array> {
+/** Cells of each category of the filter column in the piece of tissue that is shown. */
+export const drawnByType = computed<ArrayLike<number>>(() => {
+  const one = sampleShown.value;
+  const codes = filterCodes.value?.values;
+  const labels = filterColumn.value?.categories ?? [];
+  if (!one || !codes) return filterColumn.value?.counts ?? [];
+  const counts = new Uint32Array(labels.length);
+  for (let i = 0; i < codes.length; i++) if (one.codes[i] === one.shown && codes[i]! < counts.length) counts[codes[i]!]!++;
+  return counts;
+});
+
+async function cellsOf(step: Exclude<SelectionStep, { kind: "inverse" }>, n: number): Promise<Uint8Array> {
   const marks = new Uint8Array(n);
   if (step.kind === "polygon") {
     const { points } = await loadLayout(step.layout);
@@ -124,7 +143,7 @@ export function withoutNow(): { column: string; labels: string[] } | null {
   return filterName.value && hidden.value.size ? { column: filterName.value, labels: [...hidden.value] } : null;
 }
 
-function combine(old: Uint8Array | null, marks: Uint8Array, op: SelectionStep["op"]): Uint8Array {
+function combine(old: Uint8Array | null, marks: Uint8Array, op: "set" | "add" | "take"): Uint8Array {
   if (op === "set" || !old) return op === "take" ? new Uint8Array(marks.length) : marks;
   const next = new Uint8Array(old);
   for (let i = 0; i < next.length; i++) if (marks[i]) next[i] = op === "add" ? 1 : 0;
@@ -138,6 +157,21 @@ function accept(marks: Uint8Array | null): void {
   selected.value = total ? marks : null;
 }
 
+async function inverse(old: Uint8Array | null, within: SelectionStep["sample"]): Promise<Uint8Array> {
+  const next = new Uint8Array(cellCount.value);
+  for (let i = 0; i < next.length; i++) next[i] = old?.[i] ? 0 : 1;
+  if (within) await keep(next, within.column, within.label);
+  return next;
+}
+
+/** Adds a step to what makes the selection. */
+function remember(step: SelectionStep): SelectionStep[] {
+  if (!selected.value) return [];
+  if (step.kind !== "inverse" && step.op === "set") return [step];
+  const all = [...steps.value, step];
+  return all.length > MOST_STEPS ? [] : all;
+}
+
 export async function applyStep(step: SelectionStep): Promise<void> {
   selectionBusy.value = true;
   try {
@@ -146,11 +180,11 @@ export async function applyStep(step: SelectionStep): Promise<void> {
       const points = simplify(step.points, MOST_VERTICES).map(([x, y]): [number, number] => [place(x), place(y)]);
       step = { ...step, points };
     }
-    const marks = await cellsOf(step, cellCount.value);
-    accept(combine(selected.value, marks, step.op));
+    if (step.kind === "inverse") accept(await inverse(selected.value, step.sample));
+    else accept(combine(selected.value, await cellsOf(step, cellCount.value), step.op));
     say(`${plural(selectedCount.value, "cell")} selected`);
     fade.value = true;
-    steps.value = !selected.value ? [] : step.op === "set" ? [step] : [...steps.value, step].slice(-MOST_STEPS);
+    steps.value = remember(step);
   } catch (error) {
     report(error);
   } finally {
@@ -158,9 +192,19 @@ export async function applyStep(step: SelectionStep): Promise<void> {
   }
 }
 
+/** Selects again what a link tells; over the change of a perturbation nothing steps back. */
 export async function replay(list: readonly SelectionStep[]): Promise<void> {
   for (const step of list) await applyStep(step);
+  fade.value = panes.a.spec.value?.kind !== "delta";
 }
+
+/** Outlines that the selection was drawn with on the layout that is shown, where they alone tell where it lies. */
+export const outlines = computed(() => {
+  if (!selected.value || fade.value) return [];
+  return steps.value.flatMap((step) =>
+    step.kind === "polygon" && step.layout === layout.value ? [{ points: step.points, taken: step.op === "take" }] : [],
+  );
+});
 
 export function clearSelection(): void {
   steps.value = [];
@@ -168,16 +212,15 @@ export function clearSelection(): void {
 }
 
 export function invertSelection(): void {
-  const old = selected.value;
-  if (!old) return;
-  const next = new Uint8Array(old.length);
-  for (let i = 0; i < next.length; i++) next[i] = old[i] ? 0 : 1;
-  // an inverted set has no short description, so a link does not carry it
-  steps.value = [];
-  accept(next);
+  if (selected.value) void applyStep({ kind: "inverse", sample: sampleNow() });
 }
 
-const sent = new WeakMap<Uint8Array, Promise<string>>();
+let sent = new WeakMap<Uint8Array, Promise<string>>();
+
+/** A server that was started again knows none of the selections that were sent before. */
+export function forgetSent(): void {
+  sent = new WeakMap();
+}
 
 /** The server's id of the present selection. */
 export function selectionId(): Promise<string> {

@@ -1,13 +1,15 @@
 /** The page's state: signals that panels read and actions write. */
 
 import { computed, signal } from "@preact/signals";
-import { Client, tabSession } from "../api/client";
+import { ApiError, Client, tabSession } from "../api/client";
 import type { Column } from "../api/columns";
 import type { CellFacts, Meta, ObsColumn } from "../api/types";
 import type { Theme } from "../colour/maps";
 import { PointGrid } from "../map/grid";
-import type { Camera, Frame } from "../map/world";
-import { frameOf, toWorld } from "../map/world";
+import type { Tiling } from "../map/tiles";
+import { sampleBounds, tile } from "../map/tiles";
+import type { Bounds, Camera, Frame } from "../map/world";
+import { frameOf, toWorld, worldBounds } from "../map/world";
 import { fromHash } from "./url";
 
 /** Another page that holds this one says where the server is; normally it is where the page comes from. */
@@ -42,6 +44,19 @@ export const pointer = signal<{ x: number; y: number; pane: "a" | "b" } | null>(
 export const pinned = signal(-1);
 export const pinnedFacts = signal<CellFacts | null>(null);
 
+let asked = 0;
+
+/** Takes a cell, or with -1 none. */
+export function pin(cell: number): void {
+  pinned.value = cell;
+  const turn = ++asked;
+  pinnedFacts.value = null;
+  if (cell < 0) return;
+  client.cell(cell).then((facts) => {
+    if (turn === asked) pinnedFacts.value = facts;
+  }, report);
+}
+
 export interface Notice {
   kind: "info" | "error";
   text: string;
@@ -55,7 +70,11 @@ export function tell(text: string, kind: Notice["kind"] = "info"): void {
   if (kind === "info") noticeTimer = window.setTimeout(() => (notice.value = null), 6000);
 }
 
+/** Whether the server is away; the page says so as long as it is. */
+export const offline = signal(false);
+
 export function report(error: unknown): void {
+  if (offline.peek() && error instanceof ApiError && error.code === "unreachable") return;
   if (error instanceof DOMException && error.name === "AbortError") return;
   tell(error instanceof Error ? error.message : String(error), "error");
 }
@@ -93,6 +112,12 @@ export interface LayoutPoints {
   name: string;
   frame: Frame;
   points: Float32Array;
+  /** Of all cells, in world units. */
+  bounds: Bounds;
+  /** Extent of each piece of tissue in world units, where there are several. */
+  pieces: { label: string; bounds: Bounds }[];
+  /** Whether pieces of tissue are drawn elsewhere than where their coordinates say. */
+  moved: boolean;
 }
 export const layouts = signal<ReadonlyMap<string, LayoutPoints>>(new Map());
 export const currentLayout = computed(() => layouts.value.get(layout.value) ?? null);
@@ -112,11 +137,39 @@ export async function loadLayout(name: string): Promise<LayoutPoints> {
   if (known) return known;
   const facts = meta.value?.embeddings.find((e) => e.name === name);
   if (!facts) throw new Error(`The sample has no layout "${name}".`);
-  const column = await client.column({ kind: "obsm", name, dtype: "f32" });
-  const frame = frameOf(facts.bounds);
-  const loaded = { name, frame, points: toWorld(column.values, column.n, column.ncomp, frame) };
+  const [column, codes] = await Promise.all([
+    client.column({ kind: "obsm", name, dtype: "f32" }),
+    isSpatial(name) ? samplesOfCells() : null,
+  ]);
+  const { values, n, ncomp } = column;
+  const labels = meta.value?.samples ?? [];
+  const tiling: Tiling | null = codes && tile(sampleBounds(values, ncomp, codes, labels.length));
+  const frame = frameOf(tiling?.bounds ?? facts.bounds);
+  const shift = codes && tiling?.moved ? { codes, by: tiling.tiles } : undefined;
+  const loaded: LayoutPoints = {
+    name,
+    frame,
+    points: toWorld(values, n, ncomp, frame, shift),
+    bounds: worldBounds(tiling?.bounds ?? facts.bounds, frame),
+    pieces: (tiling?.tiles ?? []).flatMap((one, code) =>
+      one ? [{ label: labels[code] ?? "no sample", bounds: worldBounds(one.bounds, frame) }] : [],
+    ),
+    moved: shift !== undefined,
+  };
   layouts.value = new Map(layouts.value).set(name, loaded);
   return loaded;
+}
+
+/** Whether places of a layout are places in the tissue. */
+export function isSpatial(name: string): boolean {
+  return name === meta.value?.embeddings[0]?.name && !name.includes("umap");
+}
+
+/** The code of each cell's piece of tissue; null where there is only one. */
+async function samplesOfCells(): Promise<ArrayLike<number> | null> {
+  const name = meta.value?.sample_column;
+  if (!name || (meta.value?.samples.length ?? 0) < 2) return null;
+  return (await fetchColumn({ kind: "obs", name })).values;
 }
 
 export const cellCount = computed(() => meta.value?.n_obs ?? 0);

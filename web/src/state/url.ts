@@ -26,7 +26,9 @@ export type SelectionStep =
       /** Groups that were unticked when it was drawn, and their column: an outline does not reach their cells. */
       without: { column: string; labels: string[] } | null;
     })
-  | (StepParts & { kind: "category"; column: string; category: string });
+  | (StepParts & { kind: "category"; column: string; category: string })
+  /** All cells but those of the steps before, of the piece of tissue that was shown. */
+  | { kind: "inverse"; sample: StepParts["sample"] };
 
 export interface PaneState {
   spec: ColourSpec | null;
@@ -113,9 +115,12 @@ export function parseSpec(text: string): ColourSpec | null {
 
 const OPS = { set: "=", add: "+", take: "-" } as const;
 
+const INVERSE = "!";
+
 function stepText(step: SelectionStep): string {
-  const op = OPS[step.op];
   const of = step.sample ? [step.sample.column, step.sample.label] : [];
+  if (step.kind === "inverse") return join([INVERSE, ...of]);
+  const op = OPS[step.op];
   if (step.kind === "category") return join([op, "c", step.column, step.category, ...of]);
   const outline = step.points.map(([x, y]) => `${place(x)} ${place(y)}`).join(" ");
   const without = step.without ? [step.without.column, ...step.without.labels] : [];
@@ -124,6 +129,7 @@ function stepText(step: SelectionStep): string {
 
 function parseStep(text: string): SelectionStep | null {
   const [sign, kind, name, rest, ...more] = split(text);
+  if (sign === INVERSE) return { kind: "inverse", sample: kind && name !== undefined ? { column: kind, label: name } : null };
   const op = (Object.keys(OPS) as (keyof typeof OPS)[]).find((key) => OPS[key] === sign);
   if (!op || !name || rest === undefined) return null;
   const [of, label] = kind === "s" || kind === "c" ? more.splice(0, 2) : [];
@@ -191,6 +197,13 @@ function readPerturb(query: URLSearchParams): PerturbForm | null {
   const known = scope === "selection" || scope === "cell_type" || scope === "cluster";
   const n = Math.round(Number(query.get("steps")));
   return { targets, scope: known ? scope : "all", labels, n: n >= 1 && n <= 32 ? n : 4 };
+}
+
+/** The part of a view that one goes back to: what is shown, and of which cells; not how near or in which colours. */
+export function placeText(shared: Shared): string {
+  const { layout, a, b, sample, filter, hidden, selection, lens } = shared;
+  const only = (pane: PaneState): PaneState => ({ ...NO_PANE, spec: pane.spec });
+  return toHash({ ...noShared(), layout, a: only(a), b: only(b), split: shared.split, sample, filter, hidden, selection, lens });
 }
 
 /** Reads what it can; a part that makes no sense is left out rather than refused. */

@@ -53,6 +53,22 @@ export function modulator(name: string): string {
   return name.replace(/^beta_/, "").replace("$", "–").replace("#", " → ");
 }
 
+/** Both ends of a text that has more letters than there is room for, since names often differ in the last ones; nothing
+ * where that would say nothing. */
+export function cutTo(text: string, letters: number): string {
+  if (text.length <= letters) return text;
+  const end = Math.floor((letters - 1) / 2);
+  return letters < 3 ? "" : `${text.slice(0, letters - 1 - end)}…${text.slice(-end)}`;
+}
+
+/** A length in micrometres or millimetres, or in coordinate units where nobody knows how long these are. */
+export function lengthText(units: number, umPerUnit: number | null): string {
+  if (umPerUnit === null) return `${number(units)} coordinate ${units === 1 ? "unit" : "units"}`;
+  const um = units * umPerUnit;
+  if (Math.abs(um) >= 1000) return `${number(um / 1000)} mm`;
+  return Math.abs(um) < 1 && um !== 0 ? `${number(um * 1000)} nm` : `${number(um)} µm`;
+}
+
 /** A round length of at most `most`: 1, 2 or 5 times a power of ten. */
 export function roundLength(most: number): number {
   const power = 10 ** Math.floor(Math.log10(most));

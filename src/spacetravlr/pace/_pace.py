@@ -1,11 +1,10 @@
-"""How far a training run is, and how fast it goes."""
+"""Counts of a run, its speed, and the time that is left."""
 
 from __future__ import annotations
 
 import math
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -18,13 +17,15 @@ from spacetravlr.events import (
     GeneWritten,
     RunStarted,
 )
+from spacetravlr.pace._blocks import Blocks
 
 
 @dataclass
 class Pace:
-    """Counts of a run, kept up to date by its events.
+    """Counts of a run, kept up to date by its events; everything may be read from any thread.
 
-    Genes that are skipped take no time, so rate and remaining time are measured on those trained here only.
+    Genes that are skipped take no time, so rate and remaining time are measured on those trained here only, and on
+    blocks that came after the first ones: what is loaded and compiled once says nothing about the genes that are left.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -39,22 +40,29 @@ class Pace:
     by_others: int = 0
     """Targets that this process met in the hands of others, and that those have finished."""
     last: GeneWritten | None = None
-    rate: float = math.nan
-    """Genes per second; measured when a gene ends, NaN before."""
+    blocks: Blocks = field(init=False)
+    """What is at work."""
     _began: float = math.nan
-    _measured: float = math.nan
     _skipped_done: int = 0
-    _claimed: Counter[int] = field(default_factory=Counter)
-    _reporting: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.blocks = Blocks(self.clock)
+        self._lock = threading.RLock()
 
     def restart(self) -> None:
         """Forget all counts: another run begins."""
         fresh = Pace(self.clock)
-        for name in self.__dataclass_fields__:
-            setattr(self, name, getattr(fresh, name))
+        with self._lock:
+            for name in self.__dataclass_fields__:
+                setattr(self, name, getattr(fresh, name))
 
     def update(self, event: Event) -> None:
         """Take an event into account, on the thread that caused it."""
+        with self._lock:
+            self.blocks.update(event)
+            self._count(event)
+
+    def _count(self, event: Event) -> None:
         match event:
             case RunStarted():
                 self.total = event.n_targets
@@ -62,7 +70,6 @@ class Pace:
                 self._began = self.clock()
             case GeneClaimed():
                 self.elsewhere.discard(event.gene)
-                self._claimed[threading.get_ident()] += 1
             case GeneSkipped(reason="done"):
                 self._skipped_done += 1
                 self.there_before = max(self.there_before, self._skipped_done)
@@ -74,13 +81,10 @@ class Pace:
             case GeneWritten():
                 self.written += 1
                 self.last = event
-                self._measure()
             case GeneOrphan():
                 self.orphan += 1
-                self._measure()
             case GeneFailed():
                 self.failures[event.gene] = event.reason
-                self._measure()
             case _:
                 pass
 
@@ -95,29 +99,28 @@ class Pace:
         return min(self.total, self.there_before + self.by_others + self.trained)
 
     @property
+    def rate(self) -> float:
+        """Genes per second, NaN until it can be told; when all are fitted, that of the whole run."""
+        with self._lock:
+            blocks = self.blocks
+            if self._waiting or blocks.at_work:
+                return blocks.workers / blocks.seconds_per_gene if blocks.seconds_per_gene else math.nan
+            elapsed = blocks.last_fitted - self._began
+            return (self.trained + blocks.n_genes) / elapsed if elapsed > 0 else math.nan
+
+    @property
     def eta(self) -> float:
-        """Seconds until the last gene that is left to this process, NaN if unknown.
+        """Seconds until the last gene that is left to this process, NaN until it can be told.
 
         It is unknown as well when all that is left is in the hands of others.
         """
-        left = max(0, self.total - self.done - len(self.elsewhere))
-        if not math.isfinite(self.rate) or (not left and self.elsewhere):
-            return math.nan
-        return max(0.0, left / self.rate - (self.clock() - self._measured))
+        with self._lock:
+            nothing_here = not self._waiting and not self.blocks.n_genes
+            if not self.total or (nothing_here and self.elsewhere):
+                return math.nan
+            return self.blocks.remaining(self._waiting)
 
-    def _measure(self) -> None:
-        """Measure the rate as the gene that this thread reports ends.
-
-        The genes of a block are fitted together and end together: when the first of them is reported the work on all
-        of them is done, so they all count.
-        """
-        worker = threading.get_ident()
-        self._claimed[worker] -= 1
-        self._reporting.add(worker)
-        if self._claimed[worker] <= 0:
-            self._claimed[worker] = 0
-            self._reporting.discard(worker)
-        ended = self.trained + sum(self._claimed[one] for one in self._reporting)
-        self._measured = self.clock()
-        elapsed = self._measured - self._began
-        self.rate = ended / elapsed if elapsed > 0 else math.nan
+    @property
+    def _waiting(self) -> int:
+        """Genes that nobody has begun."""
+        return max(0, self.total - self.done - len(self.elsewhere) - self.blocks.n_genes)
