@@ -51,18 +51,27 @@ class _Pin:
         self._before: dict[str, tuple[Any, int]] = {}
         self._workers = 1
 
+    def _take(self) -> int:
+        found = [(library, library.num_threads or 1) for library in _blas()]
+        for library, threads in found:
+            if threads != 1:
+                # the first look knows what there was before any
+                self._before.setdefault(library.filepath, (library, threads))
+                _set_threads(library, 1)
+        return max((threads for _, threads in found), default=1)
+
+    def join(self) -> None:
+        """Hold what was loaded since; where BLAS is made with OpenMP, every thread has a number of its own."""
+        with self._lock:
+            self._take()
+
     @contextmanager
     def hold(self) -> Iterator[int]:
         """Keep BLAS to one thread; gives the number it had."""
         with self._lock:
-            found = [(library, library.num_threads or 1) for library in _blas()]
+            threads = self._take()
             if self._users == 0:
-                self._workers = max((threads for _, threads in found), default=1)
-            for library, threads in found:
-                if threads != 1:
-                    # the first look knows what there was before any
-                    self._before.setdefault(library.filepath, (library, threads))
-                    _set_threads(library, 1)
+                self._workers = threads
             self._users += 1
         try:
             yield self._workers
@@ -98,10 +107,7 @@ def begin_worker(threads: float = math.inf) -> None:
         How many threads blocks that are begun on it may take.
     """
     _SHARE.threads = threads
-    for library in _blas():
-        # where BLAS is made with OpenMP, every thread has a number of its own
-        if (library.num_threads or 1) != 1:
-            _set_threads(library, 1)
+    _PIN.join()
 
 
 def for_each_block(work: Callable[[int], None], count: int) -> None:

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -201,12 +202,13 @@ def test_a_hundred_clients_come_and_go_without_a_word(
         assert [answer.status_code for answer in found] == [200, 200]
 
 
-def test_where_all_sessions_are_in_use_a_further_client_is_told(
-    busy_server: Any, new_client: Any, raw: Callable[[], Raw]
-) -> None:
+def test_where_all_sessions_are_in_use_a_further_client_is_told(raw: Callable[[], Raw]) -> None:
     one = raw()
-    with new_client(busy_server), new_client(busy_server), new_client(busy_server), new_client(busy_server):
-        time.sleep(0.5)  # by then all of them wait for news
+    with ExitStack() as open_ones:
+        for held in (raw(), raw(), raw(), raw()):
+            until(lambda held=held: held.greet() == 200)
+            # whoever waits for news is connected
+            assert open_ones.enter_context(held.http.stream("GET", held.url)).status_code == 200
         assert one.greet() == 503
     until(lambda: one.greet() == 200)
 

@@ -141,7 +141,7 @@ def test_what_cannot_be_read_or_written(saved, tmp_path, inputs, networks):
 
 def test_without_torch_one_line_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(MissingExtraError, match=r'torch, which is not installed: .*"spacetravlr-py\[cnn\]"'):
+    with pytest.raises(MissingExtraError, match=r"need torch \(.*\): python -m pip install 'spacetravlr-py\[cnn\]'"):
         niche.__getattr__("fit_network")
     with pytest.raises(AttributeError):
         niche.__getattr__("fit_netwrok")

@@ -6,6 +6,7 @@ import errno
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO, TypeVar
 
@@ -106,7 +107,7 @@ class PlainDisplay(InPlace):
             self._late.cancel()
             self._late = None
         if isinstance(event, StageStarted):
-            self._late = threading.Timer(_MOMENT, self.show, (Line(at_work(event)),))
+            self._late = threading.Timer(_MOMENT, self._show_late, (Line(at_work(event)),))
             self._late.daemon = True
             self._late.start()
 
@@ -121,6 +122,11 @@ class PlainDisplay(InPlace):
                 raise
             # the terminal has been closed: a signal says so, and no line is worth what is at work
             silence()
+
+    def _show_late(self, line: Line) -> None:
+        """Write a line on a thread of its own; whoever has stopped reading is noticed by the next one."""
+        with suppress(OSError):
+            self.show(line)
 
     def refresh(self) -> None:
         """Do nothing: lines say it all."""

@@ -116,7 +116,8 @@ class SessionLayer:
                 # what a client tells a session that is just ending has been answered, and reaches nobody
                 if not answered:
                     raise
-        if own is not None and (status == 404 or (scope["method"] == "DELETE" and 0 < status < 300)):
+        ended = status == 404 or (scope["method"] == "DELETE" and 0 < status < 300)
+        if own is not None and scope["path"] == _PATH and ended:
             await self._sessions.end(own)
 
     async def _sweep(self) -> None:

@@ -143,6 +143,8 @@ def read_config(path: Path) -> tuple[RunConfig, str]:
             f"no {path.name} in {path.parent}: it is not a run directory, or its training never began"
         ) from error
     except UnicodeDecodeError as error:
+        if path.name == REPRO_TOML:
+            raise RunDirectoryError(f"cannot read {path}: {error}") from error
         raise RunDirectoryError(f"{path} is no TOML of a run: name {REPRO_TOML}, or the directory it is in") from error
     except OSError as error:
         raise RunDirectoryError(f"cannot read {path}: {error}") from error

@@ -81,7 +81,7 @@ function write(text: string, isNew: boolean): void {
 
 /** Goes to the view before, or the one after. */
 export function travel(by: -1 | 1): void {
-  if (by > 0 || depth > 0) history.go(by);
+  if (window.parent === window && (by > 0 || depth > 0)) history.go(by);
 }
 
 function note(): void {
@@ -114,6 +114,8 @@ export function forgetPlaces(): void {
 }
 
 export function startAddress(): void {
+  // a page that is loaded again has the same views before it
+  depth = (history.state as Partial<Mark> | null)?.depth ?? 0;
   effect(() => {
     viewNow();
     noteSoon();

@@ -6,6 +6,7 @@ const FIRST_MS = 1000;
 const LAST_MS = 5000;
 
 let asking: Promise<void> | null = null;
+let back: () => void = () => undefined;
 
 /** Resolves when the server answers, at once if it does already. */
 export function reached(): Promise<void> {
@@ -18,7 +19,10 @@ export function reached(): Promise<void> {
 async function ask(): Promise<void> {
   for (let wait = FIRST_MS; ; wait = Math.min(wait * 1.5, LAST_MS)) {
     if (await answers()) {
+      const gone = offline.value;
       offline.value = false;
+      // whoever was the first to ask
+      if (gone) back();
       return;
     }
     // what a first request without an answer has said
@@ -39,14 +43,7 @@ async function answers(): Promise<boolean> {
 }
 
 /** Watches for a server that goes away, and does something when it is back. */
-export function startConnection(back: () => void): void {
-  client.lost = () => {
-    if (asking) return;
-    let gone = false;
-    const stop = offline.subscribe((now) => (gone ||= now));
-    void reached().then(() => {
-      stop();
-      if (gone) back();
-    });
-  };
+export function startConnection(then: () => void): void {
+  back = then;
+  client.lost = () => void reached();
 }

@@ -164,10 +164,11 @@ async function inverse(old: Uint8Array | null, within: SelectionStep["sample"]):
   return next;
 }
 
-/** Adds a step to what makes the selection. */
-function remember(step: SelectionStep): SelectionStep[] {
+/** Adds a step to what makes the selection; `before`: whether there was one, of which no steps are known after too many. */
+function remember(step: SelectionStep, before: boolean): SelectionStep[] {
   if (!selected.value) return [];
   if (step.kind !== "inverse" && step.op === "set") return [step];
+  if (before && !steps.value.length) return [];
   const all = [...steps.value, step];
   return all.length > MOST_STEPS ? [] : all;
 }
@@ -180,11 +181,12 @@ export async function applyStep(step: SelectionStep): Promise<void> {
       const points = simplify(step.points, MOST_VERTICES).map(([x, y]): [number, number] => [place(x), place(y)]);
       step = { ...step, points };
     }
+    const before = selected.value !== null;
     if (step.kind === "inverse") accept(await inverse(selected.value, step.sample));
     else accept(combine(selected.value, await cellsOf(step, cellCount.value), step.op));
     say(`${plural(selectedCount.value, "cell")} selected`);
     fade.value = true;
-    steps.value = remember(step);
+    steps.value = remember(step, before);
   } catch (error) {
     report(error);
   } finally {
