@@ -186,6 +186,13 @@ def test_a_number_of_each_thread_is_set_in_each_thread(monkeypatch):
     for_each_block(lambda block: seen.append(library.num_threads), 12)
     assert seen == [1] * 12
     assert library.num_threads == 4
+    # somebody has held it in this thread before, and a worker has the usual number
+    library.set_num_threads(1)
+    with one_blas_thread():
+        worker = threading.Thread(target=threads.begin_worker)
+        worker.start()
+        worker.join()
+    assert library.num_threads == 1
 
 
 @pytest.mark.parametrize("count", [0, 1, 7])

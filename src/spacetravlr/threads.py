@@ -54,9 +54,9 @@ class _Pin:
     def _take(self) -> int:
         found = [(library, library.num_threads or 1) for library in _blas()]
         for library, threads in found:
+            # the first look knows what there was before any, also where that was one thread
+            self._before.setdefault(library.filepath, (library, threads))
             if threads != 1:
-                # the first look knows what there was before any
-                self._before.setdefault(library.filepath, (library, threads))
                 _set_threads(library, 1)
         return max((threads for _, threads in found), default=1)
 
@@ -80,7 +80,8 @@ class _Pin:
                 self._users -= 1
                 if self._users == 0:
                     for library, threads in self._before.values():
-                        _set_threads(library, threads)
+                        if threads != 1:
+                            _set_threads(library, threads)
                     self._before.clear()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import shutil
 from collections.abc import Callable
@@ -219,6 +220,23 @@ def test_coefficients_by_cell_are_judged_by_their_end(tmp_path: Path) -> None:
         spoil(path, damage)
         assert damage_of(path) == word
         path.write_bytes(whole)
+
+
+def test_what_the_system_refuses_to_read_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow as pa
+
+    from spacetravlr.run import damage
+
+    path = tmp_path / "A_betadata.feather"
+    Betas("A", "cluster", ("0",), np.zeros(1), ("Tf0",), np.ones((1, 1))).write(path)
+    monkeypatch.setattr(damage, "_READ_WHOLE", 0)
+    assert damage_of(path) is None
+
+    def refuse(name: str) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(pa, "memory_map", refuse)
+    assert damage_of(path) is None
 
 
 def test_of_another_edition_coefficients_alone_are_looked_at(copied: Path) -> None:

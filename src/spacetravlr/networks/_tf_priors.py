@@ -19,7 +19,7 @@ from scipy.special import erfc
 from spacetravlr.errors import ConfigError, InputError, nearest
 from spacetravlr.networks._bagging import Design, fit_bag, make_design, standardised
 from spacetravlr.networks._bayes import Floats
-from spacetravlr.threads import one_blas_thread
+from spacetravlr.threads import begin_worker, one_blas_thread
 
 if TYPE_CHECKING:
     from spacetravlr.prior import PriorNetwork
@@ -214,7 +214,7 @@ def _bags(
         return fit_bag(values, design, settings.feature_share, np.random.Generator(np.random.PCG64(seed)))
 
     # one thread each: the sums then come out the same however many samples are at work
-    with one_blas_thread(), ThreadPoolExecutor(max(1, threads)) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(max(1, threads), initializer=begin_worker) as pool:
         yield from pool.map(fit, range(settings.n_bags))
 
 

@@ -94,9 +94,8 @@ def read_log(path: Path) -> GeneLog | None:
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
         if not text or "\0" in text:
-            raise InputError(
-                f"the log is {'full of zeros' if text else 'empty'}; continue the training, which makes it again"
-            )
+            why = "empty" if not text else "incomplete" if text.strip("\0") else "full of zeros"
+            raise InputError(f"the log is {why}; continue the training, which makes it again")
         return parse_log(text)
     except OSError as error:
         raise InputError(f"cannot read the log {path}: {error.strerror}") from error

@@ -184,6 +184,9 @@ def _is_readable(content: bytes, size: int, path: Path) -> bool:
         reader = pa.ipc.open_file(pa.py_buffer(content), options=pa.ipc.IpcReadOptions(use_threads=False))
         for number in range(reader.num_record_batches):
             reader.get_batch(number).validate(full=True)
-    except (pa.ArrowException, OSError, ValueError, MemoryError):
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        if getattr(error, "errno", None) is not None:
+            # the system has refused, which says nothing about the content
+            raise
         return False
     return True

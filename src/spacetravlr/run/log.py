@@ -93,7 +93,7 @@ class ClusterLog:  # noqa: PLW1641 - the dataclass makes the hash
     """Why the network stands or does not."""
 
     def __eq__(self, other: object) -> bool:
-        """Compare all figures; two that were not computed are equal."""
+        """Compare all figures; two that were not computed (`math.nan`) are equal."""
         if not isinstance(other, ClusterLog):
             return NotImplemented
         # as tuples: what Python 3.13 makes for a dataclass holds that a NaN differs from itself

@@ -124,9 +124,12 @@ def choose_targets(tissue: Tissue, config: RunConfig, listener: Listener) -> tup
         unknown = [gene for gene in dict.fromkeys(wanted) if gene not in tissue.gene_index]
         if unknown:
             hint = did_you_mean(unknown[0], tissue.genes)
+            if len(unknown) == len(set(wanted)):
+                verb = "is" if len(unknown) == 1 else "are"
+                raise InputError(
+                    f"no target gene is left: {listing(unknown, 5)} {verb} not among the measured genes{hint}"
+                )
             listener(Notice(f"not measured and therefore not trained: {listing(unknown, 10)}{hint}", "warning"))
-            if not set(wanted) & tissue.gene_index.keys():
-                raise InputError(f"no target gene is left: {listing(unknown, 5)} is not among the measured genes{hint}")
         chosen = set(wanted)
         targets = [gene for gene in targets if gene in chosen]
     if config.training.max_genes is not None:

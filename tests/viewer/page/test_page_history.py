@@ -59,6 +59,10 @@ def test_back_and_forward_lead_through_the_views(viewer: Any) -> None:
     viewer.until(f"__stl.state().selected === {390 - chosen} && location.hash.includes('sel=%21')")
     viewer.page.reload()
     viewer.until(f"__stl.state().selected === {390 - chosen}")
+    # the views before are there after loading again, too
+    viewer.page.locator("main.stage").focus()
+    viewer.page.keyboard.press("Control+z")
+    viewer.until(f"__stl.state().selected === {chosen}")
 
 
 def test_a_link_that_is_pasted_into_the_open_page_is_followed(viewer: Any) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spacetravlr.perturbation._engine import SimulationCancelledError
 from spacetravlr.perturbation.effect import Effect
 from spacetravlr.perturbation.transition._settings import FieldSettings
-from spacetravlr.threads import for_each_block, one_blas_thread
+from spacetravlr.threads import begin_worker, for_each_block, one_blas_thread
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -129,5 +129,5 @@ def _each(work: Callable[[int], None], count: int, n_jobs: int | None) -> None:
     if n_jobs is None:
         for_each_block(work, count)
         return
-    with one_blas_thread(), ThreadPoolExecutor(min(n_jobs, count)) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(min(n_jobs, count), initializer=begin_worker) as pool:
         list(pool.map(work, range(count)))

@@ -43,7 +43,7 @@
     if (className) one.className = className;
     return one;
   };
-  const number = (value, digits) => value === null ? "–" : value.toFixed(digits).replace("-", "−");
+  const number = (value, digits) => value === null ? "–" : value.toFixed(digits).replace(/^-(?=[0.]+$)/, "").replace("-", "−");
   const level = (value) => {
     const cell = make("td", number(value, value !== null && Math.abs(value) < 0.0995 ? 3 : 2), "num level");
     if (value !== null && value > 0) cell.style.setProperty("--part", `${Math.min(100, 100 * value).toFixed(0)}%`);
