@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -320,11 +321,19 @@ def test_a_slow_but_steady_client_is_served(busy_server: Any) -> None:
         "Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\nConnection: close\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     ).encode()
-    with socket.create_connection((place.hostname, place.port), timeout=10) as wire:
-        for piece in (head[:40], head[40:], body[:20], body[20:60], body[60:]):
-            wire.sendall(piece)
-            time.sleep(0.3)
-        assert wire.recv(4096).startswith(b"HTTP/1.1 200")
+    for _ in range(5):
+        pauses, answer = [], b""
+        with contextlib.suppress(ConnectionError), socket.create_connection((place.hostname, place.port), 10) as wire:
+            for piece in (head[:40], head[40:], body[:20], body[20:60], body[60:]):
+                before = time.monotonic()
+                wire.sendall(piece)
+                time.sleep(0.3)
+                pauses.append(time.monotonic() - before)
+            answer = wire.recv(4096)
+        # where this machine has paused for longer than it was meant to, nothing was tried
+        if answer.startswith(b"HTTP/1.1 200") or max(pauses) < 0.5:
+            break
+    assert answer.startswith(b"HTTP/1.1 200"), pauses
 
 
 # a call that is cancelled changes nothing

@@ -42,10 +42,11 @@ def test_back_and_forward_lead_through_the_views(viewer: Any) -> None:
     viewer.until(f"__stl.state().layout === 'spatial' && __stl.state().a.gene === '{GENE}'")
     viewer.page.go_back()
     viewer.until("__stl.state().a.kind === 'obs' && !__stl.state().busy")
-    viewer.page.wait_for_timeout(400)
-    for _ in range(3):
-        viewer.page.go_forward()
-        viewer.page.wait_for_timeout(400)
+    viewer.page.go_forward()
+    viewer.until(f"__stl.state().a.gene === '{GENE}' && !__stl.state().busy")
+    viewer.page.go_forward()
+    viewer.until("__stl.state().layout === 'umap' && !__stl.state().busy")
+    viewer.page.go_forward()
     viewer.until(f"__stl.state().selected === {chosen} && __stl.state().layout === 'umap'")
     assert viewer.state()["a"] == {"kind": "expr", "gene": GENE}
 
