@@ -13,7 +13,8 @@ import pytest
 from spacetravlr.betas import Betas
 from spacetravlr.errors import InputError
 from spacetravlr.run import Run, read_log
-from spacetravlr.run.edges import COLUMNS, find_cluster, stability_file
+from spacetravlr.run.edges import COLUMNS, find_cluster
+from spacetravlr.run.stability import stability_file
 from spacetravlr.tissue import Tissue
 from spacetravlr.training import plan_training, train
 from spacetravlr.training.descent import CoordinateDescent

@@ -87,9 +87,10 @@ def spreads(plan: Plan) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArr
 
 def stability_of(run: Run, table: Betas) -> NDArray[np.float64]:
     """Return how often each coefficient kept its sign over the bootstraps, in the layout of its table."""
-    from spacetravlr.betas import Betas, escape_gene
+    from spacetravlr.betas import Betas
+    from spacetravlr.run.stability import stability_file
 
-    path = run.path / "stability" / f"{escape_gene(table.target)}.feather"
+    path = stability_file(run.path, table.target)
     if not path.exists():
         return np.zeros(table.values.shape)
     kept = Betas.read(path)

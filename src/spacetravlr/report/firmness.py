@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from spacetravlr.report.recovery import KINDS, Kind, kind_of
-from spacetravlr.run.edges import EXTRAS, stability_file
+from spacetravlr.run.stability import Stability, read_stability, stability_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,18 +67,6 @@ class Firmness:
     knock_out: KnockOut | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """The stability of one target: C clusters, p modulators."""
-
-    target: str
-    clusters: tuple[str, ...]
-    names: tuple[str, ...]
-    fraction: NDArray[np.float64]
-    lists: Mapping[str, NDArray[Any]]
-    """(C, p) each, as `EXTRAS`."""
-
-
 def read_firmness(root: Path, skill: Mapping[str, float]) -> Firmness:
     """Read the stability of all models of a run.
 
@@ -101,11 +89,11 @@ def read_firmness(root: Path, skill: Mapping[str, float]) -> Firmness:
     strongest: tuple[float, Alike] | None = None
     n_files = 0
     for target, r2 in skill.items():
-        table = _read(stability_file(root, target), target)
+        table = _read(stability_file(root, target))
         if table is None:
             continue
         n_files += 1
-        kinds = np.array([_CODES[kind_of(name)] for name in table.names])
+        kinds = np.array([_CODES[kind_of(name)] for name in table.modulators])
         there = table.lists["beta"] != 0.0
         stable = there & (table.fraction >= STABLE - _ROUNDING)
         alike = there & (table.lists["group"] > 0)
@@ -113,9 +101,9 @@ def read_firmness(root: Path, skill: Mapping[str, float]) -> Firmness:
         n_stable += _counts(kinds, stable)
         n_alike += _counts(kinds, alike)
         score = table.fraction * table.lists["effect"]
-        strongest = _stronger(strongest, table, np.where(alike, score, 0.0), kinds == _CODES["LR"])
+        strongest = _stronger(strongest, target, table, np.where(alike, score, 0.0), kinds == _CODES["LR"])
         if r2 > 0.0:
-            _weigh(weights, table, np.where(stable, score, 0.0).mean(axis=0))
+            _weigh(weights, target, table, np.where(stable, score, 0.0).mean(axis=0))
     return Firmness(
         n_files=n_files,
         n_edges=_by_kind(n_edges),
@@ -135,7 +123,11 @@ def _by_kind(counts: NDArray[np.int64]) -> dict[Kind, int]:
 
 
 def _stronger(
-    best: tuple[float, Alike] | None, table: _Table, score: NDArray[np.float64], pairs: NDArray[np.bool_]
+    best: tuple[float, Alike] | None,
+    target: str,
+    table: Stability,
+    score: NDArray[np.float64],
+    pairs: NDArray[np.bool_],
 ) -> tuple[float, Alike] | None:
     """Return the better of the best group so far and those of a target; a group needs two coefficients."""
     own = score * pairs
@@ -147,22 +139,22 @@ def _stronger(
             members = np.flatnonzero((group == group[column]) & (score[row] > 0.0))
             if len(members) > 1:
                 ranked = members[np.argsort(-score[row, members], kind="stable")]
-                names = tuple(table.names[member] for member in ranked)
-                best = float(own[row, column]), Alike(table.target, table.clusters[row], names)
+                names = tuple(table.modulators[member] for member in ranked)
+                best = float(own[row, column]), Alike(target, table.clusters[row], names)
                 break
     return best
 
 
-def _weigh(weights: dict[str, dict[str, float]], table: _Table, score: NDArray[np.float64]) -> None:
+def _weigh(weights: dict[str, dict[str, float]], target: str, table: Stability, score: NDArray[np.float64]) -> None:
     """Add what a target says about its modulators; a pair speaks for its ligand."""
     for column in np.flatnonzero(score > 0.0):
-        name = table.names[column]
+        name = table.modulators[column]
         ligand, *others = re.split(r"[$#]", name)
         # a ligand and a TF may be the same gene
         key = f"{ligand}$" if others else ligand
-        if ligand != table.target:
+        if ligand != target:
             own = weights.setdefault(key, {})
-            own[table.target] = own.get(table.target, 0.0) + float(score[column])
+            own[target] = own.get(target, 0.0) + float(score[column])
 
 
 def _heaviest(weights: Mapping[str, Mapping[str, float]], skill: Mapping[str, float]) -> KnockOut | None:
@@ -178,39 +170,9 @@ def _heaviest(weights: Mapping[str, Mapping[str, float]], skill: Mapping[str, fl
     return None
 
 
-def _read(path: Path, target: str) -> _Table | None:
+def _read(path: Path) -> Stability | None:
     """Return what a file tells; None without one, and if it is damaged, being replaced, or an older one."""
-    import pyarrow as pa
-
     try:
-        # small files are read at once three times as fast as by the threads of Arrow
-        content = pa.BufferReader(path.read_bytes())
-        reader = pa.ipc.open_file(content, options=pa.ipc.IpcReadOptions(use_threads=False))
-        # one batch is what is written; another program may cut it
-        batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
-        for batch in batches:
-            # a damaged file can hold offsets that point outside the text
-            batch.validate(full=True)
-    except (OSError, pa.ArrowException):
+        return read_stability(path)
+    except (OSError, ValueError):
         return None
-    names = [name for name in reader.schema.names if name.startswith("beta_")]
-    if not names or not batches or not {"Cluster", *EXTRAS} <= set(reader.schema.names):
-        return None
-    try:
-        parts = [_arrays(batch, names) for batch in batches]
-    except (ValueError, TypeError, pa.ArrowException):
-        return None
-    return _Table(
-        target,
-        tuple(str(label) for batch in batches for label in batch.column("Cluster").to_pylist()),
-        tuple(name.removeprefix("beta_") for name in names),
-        np.concatenate([part["fraction"] for part in parts]),
-        {name: np.concatenate([part[name] for part in parts]) for name in EXTRAS},
-    )
-
-
-def _arrays(batch: Any, names: Iterable[str]) -> dict[str, NDArray[Any]]:
-    fractions = np.column_stack([batch.column(name).to_numpy() for name in names])
-    shape = fractions.shape
-    lists = {name: batch.column(name).flatten().to_numpy(zero_copy_only=False).reshape(shape) for name in EXTRAS}
-    return {"fraction": fractions, **lists}

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from spacetravlr.errors import InputError, listing
 from spacetravlr.run._scores import record_path
-from spacetravlr.run.edges import stability_file
 from spacetravlr.run.manifest import Manifest
 from spacetravlr.run.paths import RunPaths, Scan
+from spacetravlr.run.stability import stability_file
 
 _READ_WHOLE = 1 << 20
 """Bytes up to which a table is decoded; of larger ones (coefficients by cell) only the end is read."""

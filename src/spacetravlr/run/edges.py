@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spacetravlr.betas import Betas, pooled_scores
-from spacetravlr.betas.names import escape_gene
 from spacetravlr.errors import InputError, SpaceTravLRError, did_you_mean, listing
+from spacetravlr.run.stability import EXTRAS, read_stability, stability_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from spacetravlr.run.run import Run
 
-EXTRAS = ("beta", "low", "high", "effect", "group", "group_size")
-"""Lists beside the fractions in a stability file, one value per coefficient column of the row."""
 COLUMNS: Mapping[str, str] = {
     "target": "category",
     "cluster": "category",
@@ -38,11 +36,6 @@ COLUMNS: Mapping[str, str] = {
 KINDS = ("tf", "ligand-receptor", "ligand-tf")
 
 Part = dict[str, "NDArray[Any]"]
-
-
-def stability_file(root: Path, gene: str) -> Path:
-    """Return where the stability of a target lies."""
-    return root / "stability" / f"{escape_gene(gene)}.feather"
 
 
 def edge_table(
@@ -77,6 +70,20 @@ def edge_table(
         parts.append({name: values[keep] for name, values in part.items()})
         targets += [table.target] * int(keep.sum())
     return _ranked(parts, targets)
+
+
+def edges_of(run: Run, genes: Iterable[str], cluster: str | None, *, pooled: bool) -> pd.DataFrame:
+    """Return the edges of some targets, of one cluster by its label or cell type if it is named; as `Run.edges`."""
+    known: dict[str, None] = {}
+    tables = []
+    for name in genes:
+        table = run.betas(name)
+        tables.append(table)
+        if table.by == "cluster":
+            known.update(dict.fromkeys(table.row_labels))
+    if cluster is not None and known and cluster not in known:
+        cluster = find_cluster(cluster, known, cell_types_of(run))
+    return edge_table(run.path, tables, cluster=cluster, pooled=pooled)
 
 
 def cell_types_of(run: Run) -> dict[str, str]:
@@ -181,27 +188,19 @@ def _of_coefficients(table: Betas) -> Part:
 
 def _of_stability(path: Path, table: Betas) -> Part | None:
     """Return the edges of a target with all that its stability file tells; None without one, or with an older one."""
-    import pyarrow as pa
-    from pyarrow import feather
-
     try:
-        found = feather.read_table(path, use_threads=False, memory_map=False)
-        # a damaged file can hold offsets that point outside the text
-        found.validate(full=True)
-        if not set(EXTRAS) <= set(found.column_names):
+        found = read_stability(path)
+        if found is None:
             return _older(path, table)
-        names = [name for name in found.column_names if name.startswith("beta_")]
-        fractions = np.column_stack([found.column(name).to_numpy() for name in names])
-        lists = {name: found.column(name).combine_chunks().flatten().to_numpy(zero_copy_only=False) for name in EXTRAS}
-        part = _spread(found.column("Cluster").to_pylist(), [name.removeprefix("beta_") for name in names])
     except FileNotFoundError:
         return None
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError) as error:
         why = "left out: %s: damaged or incomplete (%s); continue the training, which makes it again"
         logging.getLogger("spacetravlr").warning(why, path, error)
         return None
-    part["stability"] = fractions.reshape(-1)
-    return part | {name: np.asarray(values, dtype=np.float64) for name, values in lists.items()}
+    part = _spread(found.clusters, found.modulators)
+    part["stability"] = found.fraction.reshape(-1)
+    return part | {name: np.asarray(values, dtype=np.float64).reshape(-1) for name, values in found.lists.items()}
 
 
 def _older(path: Path, table: Betas) -> Part | None:

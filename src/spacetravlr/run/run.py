@@ -222,19 +222,10 @@ class Run:
         InputError
             If a gene has no model, the run has no such cluster, or a file of coefficients is damaged.
         """
-        from spacetravlr.run.edges import cell_types_of, edge_table, find_cluster, with_members
+        from spacetravlr.run.edges import edges_of, with_members
 
         genes = self.genes if gene is None else (gene,) if isinstance(gene, str) else tuple(gene)
-        known: dict[str, None] = {}
-        tables = []
-        for name in genes:
-            table = self.betas(name)
-            tables.append(table)
-            if table.by == "cluster":
-                known.update(dict.fromkeys(table.row_labels))
-        if cluster is not None and known and cluster not in known:
-            cluster = find_cluster(cluster, known, cell_types_of(self))
-        found = edge_table(self.path, tables, cluster=cluster, pooled=pooled)
+        found = edges_of(self, genes, cluster, pooled=pooled)
         return with_members(found) if members else found
 
     def penalty_path(self) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import numpy as np
 from spacetravlr.atomic import make_directory, write_bytes
 from spacetravlr.betas import Betas
 from spacetravlr.betas.names import escape_gene
-from spacetravlr.run.edges import EXTRAS
+from spacetravlr.run.stability import EXTRAS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
